@@ -17,7 +17,7 @@ class BadAmount(BadInput):
 
 
 class BadLimitAmount(BadInput):
-    """Enter an amount, or “unlimited”."""
+    """Enter an amount in dollars and cents, such as 1234.56, or “unlimited”."""
 
 
 def format_cents(cents: int) -> str:
@@ -87,3 +87,18 @@ def limit_as_json(cents: int) -> int | str:
 def limit_from_json(limit: int | str) -> int:
     """Return in cents what `limit_as_json` made."""
     return UNLIMITED if limit == UNLIMITED_WORD else int(limit)
+
+
+def format_rate(net_cents: int, charges_cents: int | None) -> str:
+    """Return the net as a percentage of the charges with one decimal, or a dash without charges."""
+    # Not from the basis points, because rounding twice would show 0.1496% as 0.2%.
+    if charges_cents is None or charges_cents <= 0:
+        return "–"
+    tenths = round_quotient(net_cents * 1_000, charges_cents)
+    return f"{'-' if tenths < 0 else ''}{abs(tenths) // 10}.{abs(tenths) % 10}%"
+
+
+def round_quotient(number: int, by: int) -> int:
+    """Return the quotient, exactly, rounded half away from zero."""
+    rounded = (2 * abs(number) + by) // (2 * by)
+    return -rounded if number < 0 else rounded

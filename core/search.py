@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from core import reading
 from core.claims import filters
+from core.claims.claim_filter import ClaimFilter
 from core.claims.feed_conditions import use_custom_plans
-from core.claims.filters import ClaimFilter
 from core.db import text_match
 from core.jobs import job_filter
 from core.models.claims import Claim

@@ -5,13 +5,13 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
 from core.intake.remittances.answers import Answer, of_paid_claim
 from core.intake.remittances.compare import describe_details
 from core.intake.remittances.decide import decide
 from core.intake.remittances.decision import Context, Decision
 from core.intake.remittances.our_claim import EarlierAnswer, EarlierPosting, OurClaim, OurLine
 from core.intake.remittances.reasons import Why, explain
-from core.models.ledger import PaidBy, PostingKind, Responsibility
 from core.models.remittances import Remittance
 from core.reading import as_sentence
 from core.x12.read import read

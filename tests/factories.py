@@ -15,6 +15,10 @@ from core.access.permissions import Actor
 from core.access.write_off_limits import LIMIT_COLUMNS
 from core.books.invariants import Violation, violations
 from core.db.engine import Sessions, transaction
+from core.enums.claims import BALANCE_DUE, ClaimStatus, ClaimType
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
+from core.enums.people import Role
+from core.enums.practices import PayerClass, WriteOffSetting
 from core.jobs import commands
 from core.jobs.execution import chunks, engine
 from core.jobs.keys import JobKey
@@ -22,12 +26,12 @@ from core.jobs.preview.job_request import JobRequest
 from core.jobs.results.progress import Progress, for_job
 from core.ledger import balances, entries, late_payments, manual_postings
 from core.ledger.manual_postings import PostingResult
-from core.models.claims import BALANCE_DUE, Claim, ClaimStatus, ClaimType, LineItem
+from core.models.claims import Claim, LineItem
 from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
-from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
-from core.models.people import AuditEntry, Role, User
-from core.models.practices import Office, Patient, Payer, PayerClass, Practice, Provider, WriteOffSetting
+from core.models.ledger import Posting
+from core.models.people import AuditEntry, User
+from core.models.practices import Office, Patient, Payer, Practice, Provider
 from core.money import CENTS_MAX, UNLIMITED
 from core.practices.create import create_practice
 from core.watch import tally

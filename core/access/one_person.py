@@ -15,7 +15,8 @@ from core.access import audit
 from core.access.permissions import Action, roles_allowing
 from core.access.recent_changes import WINDOW
 from core.access.ties import GRANTING_ACTS, Ties, account_of, read_acts
-from core.models.people import Role, User
+from core.enums.people import Role
+from core.models.people import User
 from core.models.practices import Practice
 
 ALONE_FOR: Final = dt.timedelta(days=30)  # after another user last could approve

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from core.access import audit, own_practice, password_sign_in, tokens, user_sessions, users
 from core.access.authorize import lock_users
 from core.access.token_hash import hash_token, make_token
+from core.enums.notices import OutboxState
 from core.errors import Refusal, or_raise
-from core.models.notices import OutboxMessage, OutboxState
+from core.models.notices import OutboxMessage
 from core.models.people import PasswordLink, User
 
 LINK_LIFE: Final = dt.timedelta(hours=72)

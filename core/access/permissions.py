@@ -5,8 +5,8 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 
+from core.enums.people import Role
 from core.errors import NotAllowed
-from core.models.people import Role
 
 
 class Action(StrEnum):

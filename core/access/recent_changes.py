@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.write_off_limits import LIMIT_COLUMNS, HasLimits
+from core.enums.practices import WriteOffSetting
 from core.models.people import AuditEntry, User
-from core.models.practices import Practice, WriteOffSetting
+from core.models.practices import Practice
 from core.money import limit_from_json
 
 WINDOW: Final = dt.timedelta(hours=24)

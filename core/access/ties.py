@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import ALLOWED_ACTIONS, Action
 from core.access.recent_changes import WINDOW, raises_limit
-from core.models.people import AuditEntry, Role, User
+from core.enums.people import Role
+from core.models.people import AuditEntry, User
 
 _VOUCHED: Final = "user.vouched"
 

@@ -24,8 +24,9 @@ from core.access import (
 from core.access.password_links import NewLink
 from core.access.permissions import Action, Actor, roles_allowing
 from core.access.ties import Grant, Ties
+from core.enums.people import Role
 from core.errors import NotAllowed, NotFound, Refusal, or_raise
-from core.models.people import AuditEntry, PasswordLink, Role, User, UserSession
+from core.models.people import AuditEntry, PasswordLink, User, UserSession
 from core.models.single_sign_on import UserIdentity
 
 _SIGN_IN_CHANGES: Final = (

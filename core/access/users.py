@@ -14,8 +14,9 @@ from core.access import audit, one_person, own_practice, password_sign_in, passw
 from core.access.passkeys import PasskeyAnswer
 from core.access.passwords import BadPassword
 from core.access.permissions import Actor
+from core.enums.people import Role
 from core.errors import BadInput, NotAllowed, Refusal
-from core.models.people import PasswordLink, Role, User
+from core.models.people import PasswordLink, User
 from core.models.practices import Practice
 from core.money import UNLIMITED, checked_limit, limit_as_json
 

@@ -18,7 +18,8 @@ from core.audit.log import Head, head
 from core.audit.witness import BadWitness, Witnessed
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
-from core.models.notices import Event, EventKind, NoticeKind
+from core.enums.notices import EventKind, NoticeKind
+from core.models.notices import Event
 from core.models.practices import Practice
 from core.notices.record import is_wanted, notify, record_events
 from core.settings import load_settings

@@ -13,7 +13,7 @@ from core.access.recent_changes import WINDOW, loosens
 from core.access.ties import Ties, granted_by
 from core.audit import sentences
 from core.audit.findings import Finding, FindingKind, Week
-from core.models.claims import Hold
+from core.enums.claims import Hold
 from core.models.people import AuditEntry
 from core.models.practices import Practice
 

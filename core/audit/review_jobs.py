@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 from core.access import one_person
 from core.access.ties import Ties
 from core.audit.findings import CLAIMS_SHOWN_MAX, Finding, FindingKind, Week
+from core.enums.jobs import JobKind
 from core.jobs import codes, requesters
 from core.jobs.approval.day_sum import write_off_total
-from core.models.jobs import JobKind, SettleJob
+from core.models.jobs import SettleJob
 from core.models.people import AuditEntry
 from core.models.practices import Practice
 from core.money import format_cents

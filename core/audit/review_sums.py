@@ -18,7 +18,7 @@ from core.audit.findings import Finding, FindingKind, Week
 from core.audit.review_answers import Answered
 from core.audit.review_limits import ReviewLimits
 from core.counting import counted
-from core.models.claims import PAID_IN_FULL, SETTLED
+from core.enums.claims import PAID_IN_FULL, SETTLED
 from core.models.practices import Practice
 from core.money import UNLIMITED, format_cents, format_limit
 

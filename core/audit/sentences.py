@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from core import calendar_months
 from core.access.permissions import ROLE_WORDS
+from core.enums.jobs import JobStatus
 from core.jobs import codes
-from core.models.jobs import JobStatus
 from core.money import UNLIMITED, UNLIMITED_WORD, format_cents
-from core.practices import periods
 from core.schedules import descriptions
 
 # `{it}` is the subject: job 1,042, claim 184146026, a user by name.
@@ -232,7 +232,7 @@ def subject_name(subject: str, *, names: Mapping[int, str], known: Mapping[str, 
     if kind == "practice":
         return "the practice"
     if kind == "month":
-        return periods.format_long(periods.parse_month(key))
+        return calendar_months.format_long(calendar_months.parse_month(key))
     if kind == "claim" or not is_number:
         return f"{kind.replace('_', ' ')} {key}".strip()
     return f"{kind.replace('_', ' ')} {int(key):,}"

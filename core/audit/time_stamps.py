@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from core.audit.log import Head
 from core.audit.witness import Witnessed
-from core.models.notices import OutboxMessage, OutboxState
+from core.enums.notices import OutboxState
+from core.models.notices import OutboxMessage
 from core.models.people import TimeStamp
 
 

@@ -8,16 +8,19 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from core import calendar_months
 from core.access import audit, authorize
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.books import month_sums
+from core.enums.jobs import OPEN_STATUSES, JobStatus, NextStep
+from core.enums.practices import PeriodState
 from core.errors import BadInput, Refusal
 from core.jobs import posting_month
 from core.models.claims import Claim
-from core.models.jobs import OPEN_STATUSES, JobStatus, NextStep, SettleJob
+from core.models.jobs import SettleJob
 from core.models.people import User
-from core.models.practices import Period, PeriodEvent, PeriodState
+from core.models.practices import Period, PeriodEvent
 from core.practices import periods, practice_days, practice_queries
 from core.reading import is_valid_note
 
@@ -98,14 +101,14 @@ def close(session: Session, month: dt.date, *, by: Actor, now: dt.datetime) -> M
     if period.state is PeriodState.CLOSED:
         return find(session, by.practice_id, month)
     _refuse_unfinished(session, by.practice_id, month)
-    sums = month_sums.for_month(session, by.practice_id, month, periods.next_month(month))
+    sums = month_sums.for_month(session, by.practice_id, month, calendar_months.next_month(month))
     period.state = PeriodState.CLOSED
     period.closed_by = by.user_id
     # Another machine's clock may be ahead. No posting of the month may be newer than its close.
     period.closed_at = max(now, sums.latest or now)
     period.totals, period.digest = sums.totals, sums.digest
     _add_month_event(session, period, by=by, now=now)
-    facts = {"digest": sums.digest, "postings": posting_count(sums.totals)}
+    facts = {"digest": sums.digest, "postings": calendar_months.posting_count(sums.totals)}
     _record(session, "month.closed", month, by=by, now=now, **facts)
     return find(session, by.practice_id, month)
 
@@ -118,7 +121,7 @@ def reopen(session: Session, month: dt.date, *, reason: str, by: Actor, now: dt.
         raise ReopenReasonMissing
     period = periods.lock_for_closing(session, by.practice_id, month)
     if period.state is PeriodState.OPEN:
-        raise MonthOpen(f"{periods.format_long(month)} is already open.")
+        raise MonthOpen(f"{calendar_months.format_long(month)} is already open.")
     period.state = PeriodState.OPEN
     period.reopened_by, period.reopened_at, period.reopened_because = by.user_id, now, reason
     _add_month_event(session, period, by=by, now=now, reason=reason)
@@ -150,7 +153,7 @@ def waiting_previews(session: Session, practice_id: int, month: dt.date) -> list
 def _jobs_dated_in(
     session: Session, practice_id: int, month: dt.date, statuses: Collection[JobStatus], *which: ColumnElement[bool]
 ) -> list[int]:
-    dated = (SettleJob.posting_date >= month, SettleJob.posting_date < periods.next_month(month))
+    dated = (SettleJob.posting_date >= month, SettleJob.posting_date < calendar_months.next_month(month))
     of_practice = (SettleJob.practice_id == practice_id, SettleJob.status.in_(statuses))
     found = select(SettleJob.id).where(*of_practice, *dated, *which, posting_month.posts_money_clause())
     return list(session.scalars(found.order_by(SettleJob.id)))
@@ -163,8 +166,8 @@ def _refuse_unfinished(session: Session, practice_id: int, month: dt.date) -> No
         more = f" and {len(jobs) - _JOBS_NAMED_MAX} more" if len(jobs) > _JOBS_NAMED_MAX else ""
         words, them = ("job", "it") if len(jobs) == 1 else ("jobs", "them")
         raise MonthHasJobs(
-            f"Unfinished {words} {named}{more} would post to {periods.format_long(month)}. Let {them} finish, or "
-            f"cancel {them}.",
+            f"Unfinished {words} {named}{more} would post to {calendar_months.format_long(month)}. Let {them} finish, "
+            f"or cancel {them}.",
             job_ids=[str(job) for job in jobs],
         )
 
@@ -178,7 +181,7 @@ def find(session: Session, practice_id: int, month: dt.date) -> Month:
 def list_months(session: Session, practice_id: int, *, now: dt.datetime) -> list[Month]:
     """Return every month from the first date of service to the current month, and all with a row, newest first."""
     practice = practice_queries.find(session, practice_id)
-    last = periods.month_of(practice_days.today(practice, now=now))
+    last = calendar_months.month_of(practice_days.today(practice, now=now))
     touched = {row.month: row for row in session.scalars(select(Period).where(Period.practice_id == practice_id))}
     named = {*_months_of_service(session, practice_id, last), *touched}
     return _months(session, practice_id, sorted(named, reverse=True), touched)
@@ -195,10 +198,10 @@ def earlier_open_months(session: Session, practice_id: int, month: dt.date) -> l
 def _months_of_service(session: Session, practice_id: int, last: dt.date) -> list[dt.date]:
     """Return the months from the first date of service to `last`, which is always in the list."""
     first = session.scalar(select(func.min(Claim.service_date)).where(Claim.practice_id == practice_id))
-    month, found = periods.month_of(first) if first else last, [last]
+    month, found = calendar_months.month_of(first) if first else last, [last]
     while month < last:
         found.append(month)
-        month = periods.next_month(month)
+        month = calendar_months.next_month(month)
     return found
 
 
@@ -212,11 +215,6 @@ def with_current_totals(session: Session, practice_id: int, months: Collection[M
 def without_digests(month: Month) -> Month:
     """Remove the digests, for users who do not compare them."""
     return replace(month, digest=None, history=tuple(replace(event, digest=None) for event in month.history))
-
-
-def posting_count(totals: dict[str, Any] | None) -> int:
-    """Return the number of postings in the totals."""
-    return sum(side["count"] for sides in (totals or {}).values() for side in sides.values())
 
 
 def kind_cents(totals: dict[str, Any] | None, kind: str) -> int:
@@ -255,5 +253,5 @@ def _month(month: dt.date, row: Period | None, events: list[PeriodEvent], names:
 
 
 def _record(session: Session, act: str, month: dt.date, *, by: Actor, now: dt.datetime, **facts: Any) -> None:
-    subject = Subject.of("month", periods.format_code(month), practice_id=by.practice_id)
+    subject = Subject.of("month", calendar_months.format_code(month), practice_id=by.practice_id)
     audit.record(session, act, subject, by=by, now=now, **facts)

@@ -8,15 +8,16 @@ from typing import Any, Final, NamedTuple, Self
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, text, tuple_
 from sqlalchemy.orm import Session, aliased
 
+from core import calendar_months
 from core.books.month_write_offs import NO_REASON
+from core.enums.ledger import REASON_NAMES, PostingKind, Responsibility
 from core.errors import NotFound
 from core.ledger import remittance_source, write_offs
 from core.models.claims import Claim
 from core.models.jobs import SettleJob
-from core.models.ledger import REASON_NAMES, Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 from core.models.practices import Patient
 from core.paging import cut, read_cursor, write_cursor
-from core.practices import periods
 
 _ORIGINAL: Final = aliased(Posting, name="original")  # what a reversal reverses
 _OWNER: Final = aliased(SettleJob, name="owner")  # the job that posted the write-off
@@ -84,7 +85,7 @@ def page(session: Session, practice_id: int, wanted: Wanted, *, cursor: str | No
 
 
 def _matching(practice_id: int, wanted: Wanted, *columns: Any) -> Select[Any]:
-    of_month = (Posting.posted_on >= wanted.month, Posting.posted_on < periods.next_month(wanted.month))
+    of_month = (Posting.posted_on >= wanted.month, Posting.posted_on < calendar_months.next_month(wanted.month))
     found = select(*columns).select_from(Posting).where(Posting.practice_id == practice_id, *of_month)
     by_job = wanted.reason is not None or wanted.person is not None
     if isinstance(wanted.kind, Part) or by_job:

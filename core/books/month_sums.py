@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from core import calendar_months
 from core.models.ledger import Posting
-from core.practices import periods
 
 # Hash each posting, and add up two 64-bit numbers of each hash over the month. The sums and the count are hashed
 # together, so that the order of postings does not matter and no large text is needed.
@@ -79,12 +79,12 @@ def totals_of(session: Session, practice_id: int, months: Collection[dt.date]) -
     session.execute(text("SELECT set_config('jit', 'off', true)"))
     # Grouped by day, because the month of each posting would take longer to compute than the sums.
     key = (Posting.posted_on, Posting.kind, Posting.responsibility)
-    in_range = (Posting.posted_on >= min(found), Posting.posted_on < periods.next_month(max(found)))
+    in_range = (Posting.posted_on >= min(found), Posting.posted_on < calendar_months.next_month(max(found)))
     rows = select(*key, func.count(), func.sum(Posting.amount_cents)).where(
         Posting.practice_id == practice_id, *in_range
     )
     for day, kind, side, count, cents in session.execute(rows.group_by(*key)):
-        if (month := periods.month_of(day)) in found:
+        if (month := calendar_months.month_of(day)) in found:
             sums = found[month].setdefault(kind.value, {}).setdefault(side.value, {"count": 0, "cents": 0})
             sums["count"] += count
             sums["cents"] += int(cents)

@@ -9,12 +9,13 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, func, select, text
 from sqlalchemy.orm import Session, aliased
 
+from core import calendar_months
+from core.enums.ledger import REASON_NAMES, PostingKind, Responsibility
 from core.ledger import remittance_source, write_offs
 from core.models.jobs import SettleJob
-from core.models.ledger import REASON_NAMES, Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 from core.models.people import User
 from core.models.schedules import Schedule
-from core.practices import periods
 
 NO_REASON: Final = "No reason"
 _ORIGINAL: Final = aliased(Posting, name="original")  # what a reversal reverses
@@ -81,7 +82,7 @@ def reversed_cents(
     if not months:
         return {}
     session.execute(text("SELECT set_config('jit', 'off', true)"))
-    dated = (Posting.posted_on >= min(months), Posting.posted_on < periods.next_month(max(months)))
+    dated = (Posting.posted_on >= min(months), Posting.posted_on < calendar_months.next_month(max(months)))
     by_day = (
         select(Posting.posted_on, func.sum(Posting.amount_cents))
         .join(_ORIGINAL, _of_original())
@@ -91,7 +92,7 @@ def reversed_cents(
     )
     found: dict[dt.date, int] = dict.fromkeys(months, 0)
     for day, cents in session.execute(by_day):
-        if (month := periods.month_of(day)) in found:
+        if (month := calendar_months.month_of(day)) in found:
             found[month] += int(cents)
     return found
 
@@ -117,7 +118,7 @@ def _by_job(practice_id: int, month: dt.date) -> Select[Any]:
         .outerjoin(_ORIGINAL, _of_original())
         .where(
             Posting.practice_id == practice_id, Posting.posted_on >= month,
-            Posting.posted_on < periods.next_month(month),
+            Posting.posted_on < calendar_months.next_month(month),
             Posting.kind.in_((PostingKind.WRITE_OFF, PostingKind.REVERSAL)),
         )
         .group_by(*key)

@@ -4,10 +4,11 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from core.books.write_off_claims import Amount, Column
-from core.books.write_off_groups import BY_DEFAULT, Asked, Dimension
+from core import calendar_months
+from core.books.write_off_claims import Amount
+from core.books.write_off_groups import BY_DEFAULT, Asked
+from core.enums.write_off_report import Column, Dimension
 from core.errors import BadInput
-from core.practices import periods
 
 MONTHS_DEFAULT: Final = 12
 MONTHS_MAX: Final = 120  # ten years
@@ -22,8 +23,8 @@ def parse_asked(first: str, last: str, by: Sequence[str], *, today: dt.date) -> 
 
     Raise `BadMonth` and `BadReport`.
     """
-    end = periods.parse_month(last) if last else periods.month_of(today)
-    begin = periods.parse_month(first) if first else _months_before(end, MONTHS_DEFAULT - 1)
+    end = calendar_months.parse_month(last) if last else calendar_months.month_of(today)
+    begin = calendar_months.parse_month(first) if first else _months_before(end, MONTHS_DEFAULT - 1)
     if begin > end:
         raise BadReport("The first month is after the last one.")
     if _months_before(end, MONTHS_MAX - 1) > begin:

@@ -2,46 +2,29 @@
 
 import datetime as dt
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, text, tuple_, union_all
 from sqlalchemy.orm import Session, aliased
 
-from core.books.write_off_groups import Dimension, person_code, reason_name
+from core import calendar_months
+from core.books.write_off_groups import person_code, reason_name
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobKind
+from core.enums.ledger import PostingKind
+from core.enums.practices import SELF_PAY, PayerClass
+from core.enums.write_off_report import Column, Dimension
 from core.models.claims import Claim
-from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobKind, SettleJob
-from core.models.ledger import Posting, PostingKind
-from core.models.practices import SELF_PAY, Patient, Payer, PayerClass, Provider
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting
+from core.models.practices import Patient, Payer, Provider
 from core.paging import read_cursor, write_cursor
-from core.practices import periods
 
 _CAUSE: Final = aliased(Posting, name="cause")
 _VOIDED: Final = aliased(Posting, name="voided")
 _POSTER: Final = aliased(SettleJob, name="poster")
 _SIGN: Final = 10**17  # added to cents, because a cursor has no sign
-
-
-class Column(StrEnum):
-    """An amount of the report."""
-
-    WRITTEN_OFF = "written_off"
-    REVERSED = "reversed"
-    RECOVERED = "recovered"
-    REPLACED = "adjusted_later"
-    NET = "net"
-    CHARGES = "charges"
-
-
-COLUMN_NAMES: Final = {
-    Column.WRITTEN_OFF: "Written off",
-    Column.REVERSED: "Reversed",
-    Column.RECOVERED: "Recovered",
-    Column.REPLACED: "Adjusted later",
-    Column.NET: "Net written off",
-    Column.CHARGES: "Charges",
-}
 
 
 @dataclass(frozen=True)
@@ -141,7 +124,7 @@ def _by_jobs(practice_id: int, amount: Amount, kind: JobKind, sign: int) -> Sele
     owner = func.coalesce(_POSTER.reverses_job_id, _POSTER.id)
     posted = (
         _POSTER.practice_id == practice_id, _POSTER.kind == kind, _POSTER.posting_date >= amount.first,
-        _POSTER.posting_date < periods.next_month(amount.last),
+        _POSTER.posting_date < calendar_months.next_month(amount.last),
     )  # fmt: skip
     found: Any = (
         select(JobItem.claim_id, (sign * (JobItem.insurance_cents + JobItem.patient_cents)).label("cents"))
@@ -168,7 +151,7 @@ def _late(practice_id: int, amount: Amount, wanted: set[Column], sign: int) -> S
         .outerjoin(_VOIDED, of_void)
         .where(
             Posting.practice_id == practice_id, Posting.caused_by_id.is_not(None), Posting.posted_on >= amount.first,
-            Posting.posted_on < periods.next_month(amount.last),
+            Posting.posted_on < calendar_months.next_month(amount.last),
             or_(*(is_payment if one is Column.RECOVERED else ~is_payment
                   for one in (Column.RECOVERED, Column.REPLACED) if one in wanted)),
         )
@@ -181,7 +164,7 @@ def _late(practice_id: int, amount: Amount, wanted: set[Column], sign: int) -> S
 def _charges(practice_id: int, amount: Amount) -> Select[Any]:
     found: Any = select(Posting.claim_id, Posting.amount_cents.label("cents")).where(
         Posting.practice_id == practice_id, Posting.kind == PostingKind.CHARGE, Posting.posted_on >= amount.first,
-        Posting.posted_on < periods.next_month(amount.last),
+        Posting.posted_on < calendar_months.next_month(amount.last),
     )  # fmt: skip
     return _of_group(found, practice_id, amount, Posting.claim_id)
 

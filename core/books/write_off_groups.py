@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -23,38 +22,21 @@ from sqlalchemy import (
     true,
 )
 
+from core import calendar_months
 from core.db.sums import sum_cents
+from core.enums.ledger import REASON_NAMES
+from core.enums.practices import PAYER_CLASS_NAMES, SELF_PAY, PayerClass
+from core.enums.write_off_report import Dimension
 from core.models.jobs import SettleJob
-from core.models.ledger import REASON_NAMES
 from core.models.ledger_sums import LedgerSum
 from core.models.people import User
-from core.models.practices import PAYER_CLASS_NAMES, SELF_PAY, Payer, PayerClass, Provider
+from core.models.practices import Payer, Provider
 from core.models.schedules import Schedule
-from core.practices import periods
 
 _NONE: Final = "none"
 _NO_NAME: Final = "–"
 
 
-class Dimension(StrEnum):
-    """What the report can be grouped by, in the order of its columns."""
-
-    MONTH = "month"
-    REASON = "reason"
-    PAYER_CLASS = "payer_class"
-    PAYER = "payer"
-    PROVIDER = "provider"
-    PERSON = "person"
-
-
-DIMENSION_NAMES: Final = {
-    Dimension.MONTH: "Month",
-    Dimension.REASON: "Reason",
-    Dimension.PAYER_CLASS: "Payer class",
-    Dimension.PAYER: "Payer",
-    Dimension.PROVIDER: "Provider",
-    Dimension.PERSON: "Written off by",
-}
 # The column of `sums_query` that determines the value.
 ID_COLUMNS: Final = {
     Dimension.MONTH: "month",
@@ -187,4 +169,4 @@ def value_of(dimension: Dimension, row: Any) -> Value:
 
 def month_value(month: dt.date) -> Value:
     """Return the month as a value."""
-    return Value(periods.format_code(month), f"{month:%B %Y}")
+    return Value(calendar_months.format_code(month), f"{month:%B %Y}")

@@ -12,21 +12,14 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.books.write_off_groups import (
-    DIMENSION_NAMES,
-    ID_COLUMNS,
-    Asked,
-    Dimension,
-    Value,
-    month_value,
-    sums_query,
-    value_of,
-)
+from core import calendar_months
+from core.books.write_off_groups import ID_COLUMNS, Asked, Value, month_value, sums_query, value_of
 from core.claims import table_files
 from core.claims.export import Cell
 from core.claims.table_files import Table
-from core.models.ledger_sums import SumKind
-from core.practices import periods
+from core.enums.ledger_sums import SumKind
+from core.enums.write_off_report import DIMENSION_NAMES, Dimension
+from core.money import format_rate, round_quotient
 
 CHARGES_HEADINGS: Final = ("Charges", "Net % of charges")
 _COLUMN_HEADINGS: Final = (
@@ -65,7 +58,7 @@ class Amounts:
     def rate_basis_points(self) -> int | None:
         """Return the net as hundredths of a percent of the charges, or None without charges."""
         charges = self.charges_cents or 0
-        return _rounded(self.net_cents * 10_000, charges) if charges > 0 else None
+        return round_quotient(self.net_cents * 10_000, charges) if charges > 0 else None
 
     def add(self, kind: SumKind, insurance_cents: int, patient_cents: int) -> None:
         """Add a sum of the ledger."""
@@ -143,7 +136,7 @@ def _months(asked: Asked) -> Iterator[dt.date]:
     month = asked.first
     while month <= asked.last:
         yield month
-        month = periods.next_month(month)
+        month = calendar_months.next_month(month)
 
 
 def _order(row: ReportRow) -> tuple[Any, ...]:
@@ -151,21 +144,6 @@ def _order(row: ReportRow) -> tuple[Any, ...]:
     newest_first = -int(month.code.replace("-", "")) if month else 0
     names = tuple(value.name.casefold() for value in row.values.values())
     return newest_first, -row.amounts.written_off_cents, names
-
-
-def format_rate(net_cents: int, charges_cents: int | None) -> str:
-    """Return the net as a percentage of the charges with one decimal, or a dash without charges."""
-    # Not from the basis points, because rounding twice would show 0.1496% as 0.2%.
-    if charges_cents is None or charges_cents <= 0:
-        return "–"
-    tenths = _rounded(net_cents * 1_000, charges_cents)
-    return f"{'-' if tenths < 0 else ''}{abs(tenths) // 10}.{abs(tenths) % 10}%"
-
-
-def _rounded(number: int, by: int) -> int:
-    """Return the quotient, exactly, rounded half away from zero."""
-    rounded = (2 * abs(number) + by) // (2 * by)
-    return -rounded if number < 0 else rounded
 
 
 def file(found: Report, form: str) -> Iterator[str] | Iterator[bytes]:
@@ -188,4 +166,4 @@ def _file_rows(rows: Iterable[ReportRow]) -> Iterator[list[Cell]]:
 
 
 def _file_cell(dimension: Dimension, value: Value) -> Cell:
-    return periods.parse_month(value.code) if dimension is Dimension.MONTH else value.name
+    return calendar_months.parse_month(value.code) if dimension is Dimension.MONTH else value.name

@@ -2,22 +2,12 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterator
-from enum import StrEnum
 from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, func, or_
 
-from core.models.claims import AgeBasis, Claim
-
-
-class AgeBucket(StrEnum):
-    """The buckets by key, the youngest first."""
-
-    DAYS_0_30 = "0-30"
-    DAYS_31_60 = "31-60"
-    DAYS_61_90 = "61-90"
-    DAYS_91_120 = "91-120"
-    OVER_120 = "over-120"
+from core.enums.claims import AgeBasis, AgeBucket
+from core.models.claims import Claim
 
 
 class Bucket(NamedTuple):

@@ -14,9 +14,11 @@ from core.claims.age_buckets import BUCKETS, bucket_of
 from core.claims.export import Cell
 from core.claims.table_files import Table
 from core.db.sums import sum_cents
-from core.models.claims import AgeBasis, Claim
-from core.models.ledger import Responsibility
-from core.models.practices import SELF_PAY, Payer
+from core.enums.claims import AgeBasis
+from core.enums.ledger import Responsibility
+from core.enums.practices import SELF_PAY
+from core.models.claims import Claim
+from core.models.practices import Payer
 
 COLUMN_HEADINGS: Final = (
     "Responsibility", "Payer", "Payer ID", *(f"{bucket.label} days" for bucket in BUCKETS),

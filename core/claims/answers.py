@@ -4,7 +4,8 @@ import datetime as dt
 
 from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, literal, or_, select, union
 
-from core.models.claims import Claim, ClaimStatus
+from core.enums.claims import ClaimStatus
+from core.models.claims import Claim
 from core.models.remittances import RemittanceClaim
 from core.models.sent_claims import SentClaim
 from core.policy.held_answers import has_held_answer

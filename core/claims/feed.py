@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from core.claims.claim_filter import ClaimFilter
 from core.claims.feed_conditions import (
     ELIGIBILITY,
     check_known_values,
@@ -24,7 +25,6 @@ from core.claims.feed_totals import (
     totals_by_age,
     totals_of_claim_ids,
 )
-from core.claims.filters import ClaimFilter
 from core.claims.sort_keys import SortBy
 from core.errors import NotFound
 from core.models.claims import Claim

@@ -21,10 +21,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from core.claims import filters
-from core.claims.filters import QUOTED_CHARACTERS_MAX, BadFilter, ClaimFilter
-from core.models.claims import SETTLED, Claim
+from core.claims.claim_filter import QUOTED_CHARACTERS_MAX, BadFilter, ClaimFilter
+from core.enums.claims import SETTLED
+from core.enums.jobs import JobKind
+from core.models.claims import Claim
 from core.models.job_items import JobItem, is_reserved
-from core.models.jobs import JobKind, SettleJob, is_open
+from core.models.jobs import SettleJob, is_open
 from core.models.practices import BillingStatus
 from core.policy import facts
 from core.policy.rule import Moment

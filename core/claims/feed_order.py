@@ -10,8 +10,8 @@ from typing import Any, Final, Self
 from sqlalchemy import ColumnElement, Select, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
+from core.claims.claim_filter import BadFilter
 from core.claims.feed_conditions import ELIGIBILITY, has_eligibility
-from core.claims.filters import BadFilter
 from core.claims.sort_keys import SORT_KEYS, SortBy, SortKey
 from core.db.bounds import BIGINT_MAX
 from core.errors import or_raise

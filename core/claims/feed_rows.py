@@ -12,7 +12,8 @@ from core.claims.feed_conditions import eligibility
 from core.claims.feed_order import Sort
 from core.claims.feed_totals import Amounts
 from core.claims.sort_keys import SECONDARY, SUPERVISING, SortBy
-from core.models.claims import Claim, ClaimStatus, ClaimType, Hold, LineItem
+from core.enums.claims import ClaimStatus, ClaimType, Hold
+from core.models.claims import Claim, LineItem
 from core.models.people import User
 from core.models.practices import Office, Patient, Payer, Provider
 from core.policy import facts

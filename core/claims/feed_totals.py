@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, func, not_, select
 from sqlalchemy.orm import Session
 
 from core.claims import age_buckets
-from core.claims.age_buckets import AgeBucket
+from core.claims.claim_filter import ClaimFilter
 from core.claims.feed_conditions import conditions, has_number_in, use_custom_plans
-from core.claims.filters import ClaimFilter
 from core.db.sums import sum_cents
+from core.enums.claims import AgeBucket
 from core.models.claims import Claim
 from core.policy import facts
 from core.policy.terms import Terms

@@ -13,8 +13,9 @@ from core import reading
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims import locks, lookup
+from core.enums.claims import Hold
 from core.errors import BadInput, NotAllowed
-from core.models.claims import Claim, Hold
+from core.models.claims import Claim
 from core.models.people import User
 from core.models.practices import Patient, Practice
 from core.policy import facts

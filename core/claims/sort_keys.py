@@ -13,8 +13,10 @@ from core.claims import answers
 from core.claims.age_buckets import age_date
 from core.claims.feed_conditions import ELIGIBILITY, eligibility
 from core.db.bounds import BIGINT_MAX
-from core.models.claims import Claim, ClaimStatus, LineItem
-from core.models.practices import SELF_PAY, Office, Patient, Payer, Provider
+from core.enums.claims import ClaimStatus
+from core.enums.practices import SELF_PAY
+from core.models.claims import Claim, LineItem
+from core.models.practices import Office, Patient, Payer, Provider
 from core.policy.facts import PAYER, PROVIDER
 from core.policy.rules import CAN_SETTLE
 from core.policy.terms import Terms

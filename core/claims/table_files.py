@@ -4,28 +4,18 @@ import datetime as dt
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Any, Final
 
 from core.claims.export import Cell, csv_pieces, escape_formula, escape_formulas, in_batches, kind_of
 from core.claims.workbook_file import WorkbookFile
+from core.enums.exports import DateFormat
 from core.money import format_plain_amount
 
 _TEXTS_KEPT: Final = 4_096  # of amounts, and of dates, because they repeat
 _PIECE_BYTES: Final = 65_536
 
 _write_amount: Final = lru_cache(_TEXTS_KEPT)(format_plain_amount)
-
-
-class DateFormat(StrEnum):
-    """How a file writes dates. An XLSX file contains real dates and displays them in this format."""
-
-    US = "MM/DD/YYYY"
-    US_BARE = "M/D/YYYY"
-    US_SHORT = "MM/DD/YY"
-    ISO = "YYYY-MM-DD"
-    COMPACT = "YYYYMMDD"
 
 
 _WRITE_DATE: Final[dict[DateFormat, Callable[[dt.date], str]]] = {

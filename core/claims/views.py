@@ -14,9 +14,9 @@ from core import reading
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
+from core.claims.claim_filter import ClaimFilter
 from core.claims.feed_columns import COLUMN_KEYS
 from core.claims.feed_order import DEFAULT_SORT, Sort
-from core.claims.filters import ClaimFilter
 from core.errors import BadInput, NotAllowed, NotFound, Refusal, or_raise
 from core.models.feed_views import DefaultFeedView, FeedView
 

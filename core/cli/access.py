@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import sys
-from typing import Any, Final
+from typing import Any
 
 import click
 from sqlalchemy.orm import Session
@@ -13,15 +13,14 @@ from core.access.password_links import NewLink
 from core.access.permissions import ALL_SCOPES, Scope
 from core.cli import context, database, formats, options, practices
 from core.counting import counted
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.errors import BadInput, NotFound, or_raise
-from core.models.people import Role, User
-from core.models.practices import WriteOffSetting
-from core.money import format_limit, parse_limit
+from core.models.people import User
+from core.money import format_limit
 from core.practices import practice_queries, write_off_setting
 from core.practices.create import find_or_create_practice
 from core.settings import load_settings
-
-_LIMIT: Final = "AMOUNT|unlimited"
 
 
 class LimitMissing(BadInput):
@@ -39,9 +38,9 @@ def user() -> None:
 @practices.create_option
 @click.option("--role", required=True, type=options.choice(Role))
 @click.option("--name", help="The user's display name.  [default: the part of EMAIL before the @]")
-@click.option("--limit", metavar=_LIMIT, help="Sets both limits.")
-@click.option("--claim-limit", metavar=_LIMIT, help="Max write-off per claim without approval.")
-@click.option("--job-limit", metavar=_LIMIT, help="Max write-off per job without approval.")
+@click.option("--limit", **options.LIMIT_OPTION, help="Sets both limits.")
+@click.option("--claim-limit", **options.LIMIT_OPTION, help="Max write-off per claim without approval.")
+@click.option("--job-limit", **options.LIMIT_OPTION, help="Max write-off per job without approval.")
 @click.option("--link", is_flag=True, help="Print a link with which the user sets a password.")
 def add_user(
     email: str,
@@ -49,9 +48,9 @@ def add_user(
     create: bool,
     role: str,
     name: str | None,
-    limit: str | None,
-    claim_limit: str | None,
-    job_limit: str | None,
+    limit: int | None,
+    claim_limit: int | None,
+    job_limit: int | None,
     link: bool,
 ) -> None:
     """Add a user who can sign in.
@@ -98,15 +97,16 @@ def _page_url(link: NewLink) -> str:
     return f"{base}{password_links.path(link.token)}"
 
 
-def _limits(**given: str | None) -> dict[str, int]:
+def _limits(**given: int | None) -> dict[str, int]:
     """Return the limits for one claim and one job, and ask for missing ones. Raise `LimitMissing`."""
     if None in given.values() and not sys.stdin.isatty():
         raise LimitMissing
-    return {f"{which}_cents": parse_limit(_ask_limit(which) if text is None else text) for which, text in given.items()}
+    return {f"{which}_cents": _ask_limit(which) if cents is None else cents for which, cents in given.items()}
 
 
-def _ask_limit(which: str) -> str:
-    answer: str = click.prompt(f"Max write-off per {which} without approval (dollars, or unlimited)")
+def _ask_limit(which: str) -> int:
+    asked = f"Max write-off per {which} without approval (dollars, or unlimited)"
+    answer: int = click.prompt(asked, type=options.LIMIT)
     return answer
 
 

@@ -8,7 +8,7 @@ import click
 from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
-from core.models.practices import SELF_PAY
+from core.enums.practices import SELF_PAY
 from core.money import format_cents
 
 _PAYER_WIDTH = 28

@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
 
 filter_option: Final = click.option(
     "--filter",

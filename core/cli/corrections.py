@@ -9,7 +9,7 @@ from core.cli import options
 from core.cli.client import Api, claim_path
 from core.cli.postings import posting_date_option
 from core.cli.user_command import user_command
-from core.models.ledger import PaidBy, Responsibility
+from core.enums.ledger import PaidBy, Responsibility
 from core.money import format_cents
 
 _SIDE = options.choice(Responsibility)

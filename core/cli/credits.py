@@ -9,8 +9,8 @@ from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
-from core.models.ledger import Responsibility
-from core.models.practices import PayerClass
+from core.enums.ledger import Responsibility
+from core.enums.practices import PayerClass
 from core.money import format_cents
 
 

@@ -7,7 +7,7 @@ import click
 from core.cli import formats, options
 from core.cli.client import Api, claim_path
 from core.cli.user_command import user_command
-from core.models.claims import Hold
+from core.enums.claims import Hold
 
 _NONE = "none"
 
@@ -53,7 +53,7 @@ def _say_exclusion(row: dict[str, Any]) -> str:
 
 
 @user_command(_say_exclusion)
-@click.argument("kind", type=click.Choice(["patient", "payer"]))
+@click.argument("kind", type=options.choice(["patient", "payer"]))
 @click.argument("number", metavar="ID")
 @click.option("--why", required=True, help="Reason, for anyone who looks at this later.")
 @_until_option

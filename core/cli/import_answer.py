@@ -18,6 +18,7 @@ from core.cli.import_totals import (
     totals_lines,
 )
 from core.counting import counted
+from core.enums.imports import ImportSource
 from core.intake.loading.agreement import Agreement, DifferentBalance
 from core.intake.loading.balance_reasons import Reason
 from core.intake.loading.differences import Difference, legal_hold_words
@@ -28,7 +29,6 @@ from core.intake.loading.totals import FirstClaim
 from core.intake.mapping.targets import TARGETS, Field
 from core.intake.remittances.totals import only_remittances, what_is_new
 from core.ledger.late_payments import WriteOffChanges
-from core.models.imports import ImportSource
 from core.money import format_cents
 
 _ALL_ROWS: Final = "rows: the practice already has every row in these files"

@@ -12,9 +12,7 @@ from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.clock_times import clock, zone_words
 from core.counting import counted
-from core.jobs import codes
-from core.jobs.results.files import File
-from core.models.jobs import JobKind
+from core.enums.jobs import DONE_WORDS, EARLIER_FILES, JobFile, JobKind
 from core.money import format_cents
 
 _SETTING_WORDS: Final = {
@@ -27,18 +25,18 @@ _SETTING_WORDS: Final = {
 
 @user_command(lambda path: f"Wrote {path}." if path else "", json_too=False)
 @options.job_argument
-@click.argument("file", type=options.choice(File))
+@click.argument("file", type=options.choice(JobFile, earlier=EARLIER_FILES))
 @click.option(
-    "--format", "form", type=click.Choice(options.FILE_FORMATS), help="File format.  [default: from PATH, else csv]"
+    "--format", "form", type=options.choice(options.FILE_FORMATS), help="File format.  [default: from PATH, else csv]"
 )
 @click.option(
     "--output", "path", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="File to write, or - for standard output.  [default: job-JOB-FILE.FORMAT]",
+    help="JobFile to write, or - for standard output.  [default: job-JOB-FILE.FORMAT]",
 )  # fmt: skip
 def download(api: Api, job: int, file: str, form: str | None, path: Path | None) -> Path | None:
     """Write a job's claims to a file.
 
-    settled: the claims that were settled. not-settled: skipped and failed claims, with reasons. not-reached: claims
+    settled: the claims that were settled. not-settled: skipped and failed claims, with reasons. not-processed: claims
     that were not processed.
     """
     form = options.file_format(path, form)
@@ -49,11 +47,11 @@ def download(api: Api, job: int, file: str, form: str | None, path: Path | None)
 
 def _format_certificate(found: dict[str, Any]) -> str:
     is_reversal, zone = found["kind"] == "reverse", ZoneInfo(found["time_zone"])
-    done = codes.DONE_WORDS[JobKind(found["kind"])]
+    done = DONE_WORDS[JobKind(found["kind"])]
     what = f"reversal of job {found['reverses_job_id']}" if is_reversal else f"change to {found['target_status']}"
     counts = (
         f"{counted(found['total'], 'claim')}: {found['settled']:,} {done}, "
-        f"{found['skipped']:,} skipped, {found['failed']:,} failed, {found['not_reached']:,} not processed"
+        f"{found['skipped']:,} skipped, {found['failed']:,} failed, {found['not_processed']:,} not processed"
     )
     rows = [
         *([("Name", f"{found['name']} (a label, not evidence; it can change)")] if found["name"] else []),

@@ -8,7 +8,7 @@ from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
-from core.models.jobs import JobKind, JobStatus
+from core.enums.jobs import JobKind, JobStatus
 
 
 def _format_jobs(answer: dict[str, Any]) -> str:

@@ -5,13 +5,12 @@ from typing import Any
 
 import click
 
-from core.books import closing
+from core.calendar_months import format_code, format_long, format_ranges, parse_month, posting_count
 from core.cli import formats
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
 from core.money import format_cents
-from core.practices import periods
 
 _month_argument = click.argument("name", metavar="YYYY-MM")
 
@@ -25,7 +24,7 @@ def _describe_month(one: dict[str, Any]) -> str:
     if one["state"] == "closed":
         count = counted(one["postings"], "posting")
         return f"{one['month']}  closed  {count:>19}{_checksum(one['digest'])}"
-    line = f"{one['month']}  open    {counted(closing.posting_count(one['current_totals']), 'posting'):>19}"
+    line = f"{one['month']}  open    {counted(posting_count(one['current_totals']), 'posting'):>19}"
     return f"{line}, reopened: {one['reopened_because']}" if one["reopened_because"] else line
 
 
@@ -68,7 +67,7 @@ def _stops(stops: dict[str, Any]) -> list[str]:
     earlier = stops["earlier_open_months"]
     if not earlier:
         return list(stops["words"])
-    ranges = periods.format_ranges([periods.parse_month(one) for one in earlier], periods.format_code)
+    ranges = format_ranges(map(parse_month, earlier), format_code)
     stay = counted(len(earlier), "earlier month stays", "earlier months stay")
     return [*stops["words"], f"{stay} open: {ranges}."]
 
@@ -104,7 +103,7 @@ def close(api: Api, name: str, yes: bool) -> Any:
     for one in _stops(api.get(_path(name, "/stops"))):
         click.echo(one, err=True)
     if not yes and sys.stdin.isatty():
-        month_name = periods.format_long(periods.parse_month(name))
+        month_name = format_long(parse_month(name))
         click.confirm(f"Nothing can be posted to {month_name} after the close. Close it?", abort=True, err=True)
     return api.post(_path(name, "/close"))
 
@@ -118,7 +117,7 @@ def reopen(api: Api, name: str, reason: str) -> Any:
 
 
 def _path(name: str, what: str = "") -> str:
-    return f"/periods/{periods.format_code(periods.parse_month(name))}{what}"
+    return f"/periods/{format_code(parse_month(name))}{what}"
 
 
 COMMANDS = [month]

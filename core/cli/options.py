@@ -1,13 +1,15 @@
 """Options that commands share: numbers, dates and filters."""
 
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import click
 
 from core import reading
-from core.money import BadAmount, parse_amount
+from core.errors import BadInput
+from core.money import UNLIMITED_WORD, parse_amount, parse_limit
 
 
 class RecordNumber(click.ParamType[int]):
@@ -38,31 +40,53 @@ class DateType(click.ParamType[str]):
             self.fail(f"{fault}.", param, ctx)
 
 
-class DollarsType(click.ParamType[int]):
+class MoneyType(click.ParamType[int]):
     """An amount in dollars, as cents."""
 
-    name = "dollars"
+    def __init__(self, name: str, parse: Callable[[str], int]) -> None:
+        """Store what reads the amount. It raises `BadInput` with the cure."""
+        self.name, self._parse = name, parse
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return cents, or fail with the cure."""
+        """Return cents, or fail with the value and the cure."""
         try:
-            return parse_amount(str(value))
-        except BadAmount as fault:
-            self.fail(fault.message, param, ctx)
+            return value if isinstance(value, int) else self._parse(str(value))
+        except BadInput as fault:
+            self.fail(f"{str(value)[:40]!r}. {fault.message}", param, ctx)
+
+
+class Choice(click.Choice[str]):
+    """One of some words. Earlier names of a word are accepted too, but not shown."""
+
+    def __init__(self, words: Iterable[str], earlier: Mapping[Any, str]) -> None:
+        """Store the words, and the word that replaces each earlier name."""
+        super().__init__([*words])
+        self._earlier = earlier
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word, or fail with all words once. `click` would call an argument by its words and list them."""
+        try:
+            return super().convert(str(self._earlier.get(value, value)), param, ctx)
+        except click.BadParameter as fault:
+            if isinstance(param, click.Argument) and param.name and param.metavar is None:
+                fault.param_hint = f"'{param.name.upper()}'"
+            raise
 
 
 FILE_FORMATS: Final = ("csv", "xlsx")
 JOB: Final = RecordNumber("job", where="to find it, open the Jobs page")
 IMPORT: Final = RecordNumber("import", where="to find it, open the Import page")
 DAY: Final = DateType()
-DOLLARS: Final = DollarsType()
+DOLLARS: Final = MoneyType("dollars", parse_amount)
+LIMIT: Final = MoneyType("limit", parse_limit)
+LIMIT_OPTION: Final[Any] = {"metavar": f"AMOUNT|{UNLIMITED_WORD}", "type": LIMIT}
 job_argument = click.argument("job", type=JOB)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def choice(values: type[StrEnum], *others: str) -> click.Choice[str]:
-    """Return the type of an option that takes one of the values."""
-    return click.Choice([*(one.value for one in values), *others])
+def choice(values: Iterable[str], *others: str, earlier: Mapping[Any, str] = MappingProxyType({})) -> Choice:
+    """Return the type of an option or argument that takes one of the values."""
+    return Choice([*map(str, values), *others], earlier)
 
 
 def required_format(path: Path) -> str:

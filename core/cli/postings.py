@@ -8,7 +8,7 @@ import click
 from core.cli import formats, options, posting_requests
 from core.cli.client import Api, claim_path
 from core.cli.user_command import user_command
-from core.models.ledger import GroupCode, PaidBy, Responsibility
+from core.enums.ledger import GroupCode, PaidBy, Responsibility
 from core.money import format_cents
 
 posting_date_option: Final = click.option(
@@ -37,7 +37,7 @@ def _describe(claim: dict[str, Any]) -> str:
 
 @user_command(_describe)
 @click.argument("claim")
-@click.argument("kind", type=click.Choice(["payment", "adjustment", "transfer"]))
+@click.argument("kind", type=options.choice(["payment", "adjustment", "transfer"]))
 @click.argument("cents", metavar="DOLLARS", type=options.DOLLARS)
 @click.option("--responsibility", required=True, type=options.choice(Responsibility),
               help="Which balance to reduce.")  # fmt: skip

@@ -12,9 +12,7 @@ from core.cli import claim_filter, options
 from core.cli.client import Api
 from core.cli.job_output import format_preview
 from core.cli.user_command import user_command
-from core.intake.claim_list.read_file import read_file
-from core.intake.claim_list.read_text import SPACE, BadClaimList, read_text
-from core.policy.rules import OVERRIDABLE_CODES
+from core.policy.overridable import OVERRIDABLE_CODES
 
 POLL_SECONDS: Final = 0.5
 _posting_date_option = click.option(
@@ -44,7 +42,7 @@ _posting_date_option = click.option(
 @click.option(
     "--include",
     multiple=True,
-    type=click.Choice(OVERRIDABLE_CODES),
+    type=options.choice(OVERRIDABLE_CODES),
     help="Override a skip rule, if your role allows it. Repeat for more rules.",
 )
 @_posting_date_option
@@ -72,6 +70,9 @@ def preview(
 
 def _read_numbers(source: str) -> tuple[str, ...]:
     """Return the claim numbers in a file, or in standard input if `source` is -. Spaces split nothing."""
+    from core.intake.claim_list.read_file import read_file  # only this option needs them
+    from core.intake.claim_list.read_text import SPACE, BadClaimList, read_text
+
     if source != "-":
         return read_file(Path(source), name=Path(source).name, kept={SPACE}).numbers
     try:

@@ -12,7 +12,7 @@ import click
 import structlog
 
 from core import logs
-from core.cli import context
+from core.cli import context, options
 from core.db.engine import make_engine
 from core.local import health_file, programs
 from core.migrations.wait import wait_until_migrated
@@ -26,7 +26,7 @@ def web() -> None:
 
 
 @click.command()
-@click.option("--queue", type=click.Choice(programs.QUEUES), default=programs.QUEUES[0], show_default=True)
+@click.option("--queue", type=options.choice(programs.QUEUES), default=programs.QUEUES[0], show_default=True)
 @click.option("--name", help="A unique name, needed if two workers on one queue run on one host.")
 def worker(queue: str, name: str | None) -> None:
     """Run a worker on one queue.

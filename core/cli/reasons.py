@@ -8,7 +8,7 @@ import click
 from core.cli import options
 from core.cli.client import Api
 from core.cli.user_command import user_command
-from core.models.ledger import WriteOffReason
+from core.enums.ledger import WriteOffReason
 
 
 @click.group()

@@ -9,8 +9,8 @@ from core.cli.client import Api
 from core.cli.postings import posting_date_option
 from core.cli.user_command import user_command
 from core.counting import counted
-from core.models.ledger import GroupCode
-from core.models.remittances import Outcome, RuleAction
+from core.enums.ledger import GroupCode
+from core.enums.remittances import Outcome, RuleAction
 from core.money import format_cents
 from core.reading import as_sentence
 from core.x12.code_labels import adjustment, labeled

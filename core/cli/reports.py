@@ -5,14 +5,12 @@ from typing import Any, Final
 
 import click
 
-from core.books.write_off_claims import Column
-from core.books.write_off_groups import DIMENSION_NAMES, Dimension
-from core.books.write_off_report import format_rate
 from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
-from core.money import format_cents
+from core.enums.write_off_report import DIMENSION_NAMES, Column, Dimension
+from core.money import format_cents, format_rate
 
 _GROUP_WIDTH: Final = 24
 _WIDTH: Final = 15

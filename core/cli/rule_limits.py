@@ -5,18 +5,19 @@ from typing import Any, Final
 import click
 
 from core import reading
+from core.cli import options
 from core.cli.client import Api
 from core.cli.user_command import user_command
-from core.money import format_cents, parse_amount
-from core.practices import limits
-from core.practices.limits import PracticeLimit
+from core.money import BadAmount, format_cents, parse_amount
+from core.practices import practice_limit
+from core.practices.practice_limit import PracticeLimit
 
 _NAMES: Final = {
-    "small-balance": limits.SMALL_BALANCE,
-    "recent-payment-days": limits.RECENT_PAYMENT_DAYS,
-    "appeal-window-days": limits.APPEAL_WINDOW_DAYS,
-    "statements": limits.STATEMENTS,
-    "statement-days": limits.STATEMENT_DAYS,
+    "small-balance": practice_limit.SMALL_BALANCE,
+    "recent-payment-days": practice_limit.RECENT_PAYMENT_DAYS,
+    "appeal-window-days": practice_limit.APPEAL_WINDOW_DAYS,
+    "statements": practice_limit.STATEMENTS,
+    "statement-days": practice_limit.STATEMENT_DAYS,
 }
 
 
@@ -37,7 +38,7 @@ def show_rule_limits(api: Api) -> Any:
 
 
 @user_command(lambda seen: f"{_list(seen)}\nExisting previews keep their old limits.", name="rule-limit")
-@click.argument("name", type=click.Choice(list(_NAMES)))
+@click.argument("name", type=options.choice(_NAMES))
 @click.argument("number")
 def set_rule_limit(api: Api, name: str, number: str) -> Any:
     """Set a rule limit.
@@ -46,10 +47,17 @@ def set_rule_limit(api: Api, name: str, number: str) -> Any:
     small_balance reason. The others are whole numbers, and 0 turns that rule off.
     """
     limit = _NAMES[name]
-    read = parse_amount(number) if limit.is_amount else reading.number(number)
+    read = _cents(number) if limit.is_amount else reading.number(number)
     if read is None:
-        raise limits.BadLimit(f"{limit.words}: {limit.bounds}")
+        raise practice_limit.BadLimit(f"{limit.words}: {limit.bounds}")
     return api.send("PATCH", "/rule-limits", body={limit.column: read})
+
+
+def _cents(dollars: str) -> int:
+    try:
+        return parse_amount(dollars)
+    except BadAmount as fault:
+        raise click.BadParameter(f"{dollars[:40]!r}. {fault.message}", param_hint="'NUMBER'") from None
 
 
 COMMANDS = [show_rule_limits, set_rule_limit]

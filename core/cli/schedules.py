@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import click
 
-from core.cli import claim_filter
+from core.cli import claim_filter, options
 from core.cli.client import Api
 from core.cli.schedule_output import schedule, schedule_argument
 from core.cli.user_command import user_command
-from core.jobs.lifecycle import CONFIRMATION
-from core.money import limit_as_json, parse_limit
+from core.enums.jobs import CONFIRMATION
+from core.money import limit_as_json
 from core.schedules.requests import WEEKDAYS, ScheduleRequest, parse_claims_cap
 
 _confirmation_option = click.option("--confirmation", help="The word CONFIRM. Without it, the command asks.")
@@ -25,13 +25,13 @@ _FIELDS: Final = (
         "--weekday",
         "weekdays",
         multiple=True,
-        type=click.Choice(WEEKDAYS),
+        type=options.choice(WEEKDAYS),
         help="Day to run on. Repeat for more days. By default, a new schedule runs every day.",
     ),
     click.option("--reason", metavar="CODE", help="Code of the write-off reason (see `settle reason list`)."),
     click.option("--note", help="Note, saved with every write-off in the ledger."),
     click.option("--claims-max", metavar="N|unlimited", help="Max claims per run without approval."),
-    click.option("--amount-max", metavar="DOLLARS|unlimited", help="Max write-off per run without approval."),
+    click.option("--amount-max", **options.LIMIT_OPTION, help="Max write-off per run without approval."),
     click.option(
         "--late-minutes",
         type=int,
@@ -149,7 +149,7 @@ def _given_fields(given: dict[str, Any]) -> dict[str, Any]:
     if "claims_max" in wanted:
         wanted["claims_max"] = parse_claims_cap(wanted["claims_max"])
     if "amount_max" in wanted:
-        wanted["cents_max"] = limit_as_json(parse_limit(wanted.pop("amount_max")))
+        wanted["cents_max"] = limit_as_json(wanted.pop("amount_max"))
     return wanted
 
 

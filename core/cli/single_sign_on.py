@@ -8,8 +8,8 @@ import click
 from core.cli import context, database, practices
 from core.cli.client import Api
 from core.cli.user_command import user_command
+from core.enums.people import Role
 from core.errors import BadInput
-from core.models.people import Role
 from core.practices import practice_queries
 from core.settings import load_settings
 from core.single_sign_on import check, settings

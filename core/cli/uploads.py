@@ -90,7 +90,7 @@ def map_(api: Api, import_id: int, mapping: str) -> Any:
 
 @user_command(lambda _: "", name="list", json_too=False)
 @_import_argument
-@click.argument("what", type=click.Choice(["differences", "corrections", "new-postings", "errors"]))
+@click.argument("what", type=options.choice(["differences", "corrections", "new-postings", "errors"]))
 def list_(api: Api, import_id: int, what: str) -> Any:
     """Print what a check found, as CSV.
 

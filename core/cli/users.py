@@ -11,12 +11,12 @@ from core.cli.access import user
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
-from core.models.people import Role
-from core.money import limit_as_json, parse_limit
+from core.enums.people import Role
+from core.money import limit_as_json
 
 _email_argument = click.argument("email")
-_which_argument = click.argument("which", type=click.Choice(["claim", "job"]))
-_amount_argument = click.argument("amount", metavar="AMOUNT|unlimited")
+_which_argument = click.argument("which", type=options.choice(["claim", "job"]))
+_amount_argument = click.argument("amount", **options.LIMIT_OPTION)
 _NOT_RETROACTIVE: Final = "Existing previews keep their old limits. A raised limit applies after 24 hours."
 
 
@@ -69,7 +69,7 @@ def change_role(api: Api, email: str, role: str) -> Any:
 @_email_argument
 @_which_argument
 @_amount_argument
-def set_user_limit(api: Api, email: str, which: str, amount: str) -> Any:
+def set_user_limit(api: Api, email: str, which: str, amount: int) -> Any:
     """Set another user's approval limit.
 
     The limit is the max write-off per claim or per job without approval, in dollars or unlimited.
@@ -125,7 +125,7 @@ _add_user_command(
 @user_command(lambda seen: f"Limits for {seen['practice']}: {_money(seen)}. {_NOT_RETROACTIVE}", name="limit")
 @_which_argument
 @_amount_argument
-def set_limit(api: Api, which: str, amount: str) -> Any:
+def set_limit(api: Api, which: str, amount: int) -> Any:
     """Set the practice's approval limit.
 
     The limit is the max write-off per claim or per job without approval, in dollars or unlimited. A job over a limit
@@ -162,7 +162,7 @@ def show_limits(api: Api) -> Any:
 
 
 @user_command(_say_one_person, name="one-person")
-@click.argument("choice", type=click.Choice(["on", "off"]))
+@click.argument("choice", type=options.choice(["on", "off"]))
 def choose_one_person(api: Api, choice: str) -> Any:
     """Let your jobs over a limit run without approval, because one person works here.
 
@@ -184,13 +184,13 @@ def _say_second_factor(seen: dict[str, Any]) -> str:
 
 
 @user_command(_say_second_factor, name="second-factor")
-@click.argument("choice", type=click.Choice(["required", "optional"]), required=False)
-@click.option("--confirm-above", metavar="AMOUNT|unlimited", help="On the pages, a larger CONFIRM needs verification.")
-def second_factor(api: Api, choice: str | None, confirm_above: str | None) -> Any:
+@click.argument("choice", type=options.choice(["required", "optional"]), required=False)
+@click.option("--confirm-above", **options.LIMIT_OPTION, help="On the pages, a larger CONFIRM needs verification.")
+def second_factor(api: Api, choice: str | None, confirm_above: int | None) -> Any:
     """Show or change whether approvers and administrators need a second factor."""
     changes: dict[str, Any] = {} if choice is None else {"required": choice == "required"}
     if confirm_above is not None:
-        changes["large_confirm_cents"] = limit_as_json(parse_limit(confirm_above))
+        changes["large_confirm_cents"] = limit_as_json(confirm_above)
     return api.send("PATCH", "/second-factor", body=changes) if changes else api.get("/second-factor")
 
 
@@ -198,8 +198,8 @@ def _path(email: str, what: str) -> str:
     return f"/users/{quote(email, safe='@')}/{what}"
 
 
-def _limit(which: str, amount: str) -> dict[str, Any]:
-    return {f"{which}_cents": limit_as_json(parse_limit(amount))}
+def _limit(which: str, amount: int) -> dict[str, Any]:
+    return {f"{which}_cents": limit_as_json(amount)}
 
 
 COMMANDS = [user, set_limit, show_limits, choose_one_person, second_factor]

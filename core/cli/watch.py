@@ -11,7 +11,7 @@ from core.cli import options
 from core.cli.client import Api
 from core.cli.job_output import job_title
 from core.cli.user_command import user_command
-from core.models.jobs import IN_PROGRESS_STATUSES, JobStatus
+from core.enums.jobs import IN_PROGRESS_STATUSES, JobStatus
 from core.money import format_cents
 
 POLL_SECONDS: Final = 0.5

@@ -6,12 +6,11 @@ from typing import Any, Final
 
 import click
 
-from core.claims.table_files import DateFormat
 from core.cli import formats, options
 from core.cli.client import Api
 from core.cli.user_command import user_command
 from core.counting import counted
-from core.exports.layouts import STANDARD, Column, Sign
+from core.enums.exports import STANDARD, Column, DateFormat, Sign
 from core.money import format_cents
 
 FILE: Final = options.RecordNumber("file", where="to find it, run `settle write-offs files`")
@@ -21,7 +20,7 @@ _output_option = click.option(
     help="File to write, or - for standard output.",
 )  # fmt: skip
 _format_option = click.option(
-    "--format", "form", type=click.Choice(options.FILE_FORMATS), help="File format.  [default: from PATH, else csv]"
+    "--format", "form", type=options.choice(options.FILE_FORMATS), help="File format.  [default: from PATH, else csv]"
 )
 _layout_option = click.option("--layout", default=STANDARD, show_default=True, metavar="NAME", help="Layout.")
 

@@ -14,8 +14,9 @@ from core.access import audit, password_links
 from core.access.audit import Subject
 from core.clock_times import clock, zone_words
 from core.delivery.outbox import Lease
+from core.enums.notices import NoticeKind, OutboxState
 from core.jobs import codes, event_sentences
-from core.models.notices import Event, Notice, NoticeKind, OutboxMessage, OutboxState
+from core.models.notices import Event, Notice, OutboxMessage
 from core.models.people import PasswordLink, User
 from core.models.practices import Practice
 from core.models.schedules import ScheduleRun

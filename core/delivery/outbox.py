@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.models.notices import Event, EventKind, OutboxMessage, OutboxState, Webhook
+from core.enums.notices import EventKind, OutboxState
+from core.models.notices import Event, OutboxMessage, Webhook
 from core.schedules.run_mail import MAIL_EXPIRES_AFTER
 from core.settings import load_settings
 

@@ -18,8 +18,9 @@ from core.db.engine import Sessions, transaction
 from core.db.scope import of_practice
 from core.delivery import outbox, signature, web_request
 from core.delivery.outbox import WEBHOOK_WAITS, Lease
+from core.enums.notices import EventKind, NoticeKind, OutboxState
 from core.jobs.execution.engine import Clock
-from core.models.notices import Event, EventKind, NoticeKind, OutboxMessage, OutboxState, Webhook
+from core.models.notices import Event, OutboxMessage, Webhook
 from core.models.people import User
 from core.notices import webhooks
 from core.notices.record import notify, record_events

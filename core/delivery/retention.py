@@ -6,7 +6,8 @@ from typing import Any, Final
 from sqlalchemy import and_, delete, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from core.models.notices import Event, EventKind, Notice, OutboxMessage, OutboxState
+from core.enums.notices import EventKind, OutboxState
+from core.models.notices import Event, Notice, OutboxMessage
 from core.settings import load_settings
 
 REMOVED_PER_ROUND_MAX: Final = 1_000  # of each kind

@@ -17,8 +17,8 @@ from core.delivery import mails, outbox, requests, smtp, time_stamps
 from core.delivery.mails import Mail
 from core.delivery.outbox import Lease
 from core.delivery.requests import Waiting
+from core.enums.notices import OutboxState
 from core.jobs.execution.engine import Clock
-from core.models.notices import OutboxState
 from core.settings import load_settings
 
 log: Final = structlog.get_logger(__name__)

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any, Final, NamedTuple, Self
 
@@ -15,7 +14,7 @@ from core import reading
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
-from core.claims.table_files import DateFormat
+from core.enums.exports import STANDARD, Column, DateFormat, Sign
 from core.errors import BadInput, NotFound, Refusal, or_raise
 from core.models.exports import PostingLayout
 
@@ -24,7 +23,6 @@ HEADING_CHARACTERS_MAX: Final = 60
 COLUMNS_MAX: Final = 60
 LAYOUTS_MAX: Final = 200  # for each practice; a longer menu would be unreadable
 
-STANDARD: Final = "Standard"
 IMPORT: Final = "Batch Settle postings"
 
 
@@ -44,30 +42,6 @@ class TooManyLayouts(Refusal):
     """A practice can have at most 200 layouts. Delete one that is no longer used."""
 
     http_status = HTTPStatus.CONFLICT
-
-
-class Column(StrEnum):
-    """A value that a column in the file can contain."""
-
-    CLAIM_ID = "claim_id"
-    PATIENT_ID = "patient_id"
-    PATIENT = "patient"
-    SERVICE_DATE = "service_date"
-    LINE = "line"
-    PROCEDURE_CODE = "procedure_code"
-    RESPONSIBILITY = "responsibility"
-    AMOUNT = "amount"
-    POSTING_DATE = "posting_date"
-    KIND = "kind"
-    REASON = "reason"
-    ADJUSTMENT_CODE = "adjustment_code"
-    GL_ACCOUNT = "gl_account"
-    JOB = "job"
-    USER = "user"
-    POSTING_ID = "posting_id"
-    REVERSES_POSTING_ID = "reverses_posting_id"
-    IMPORT_ID = "import_id"  # the posting ID with a prefix, so that it differs from the IDs in other import files
-    TEXT = "text"  # the same text in every row, or none
 
 
 HEADINGS: Final[Mapping[Column, str]] = {
@@ -90,13 +64,6 @@ HEADINGS: Final[Mapping[Column, str]] = {
     Column.REVERSES_POSTING_ID: "Reverses posting ID",
     Column.IMPORT_ID: "Import ID",
 }
-
-
-class Sign(StrEnum):
-    """How the file writes a write-off's amount. A reversal has the opposite sign."""
-
-    NEGATIVE = "negative"  # as in the ledger: it lowers the balance
-    POSITIVE = "positive"
 
 
 class _Frozen(BaseModel):

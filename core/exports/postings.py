@@ -10,13 +10,14 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, t
 from sqlalchemy.orm import Session, aliased
 
 from core import paging, reading
+from core.enums.ledger import REASON_NAMES, PostingKind, Responsibility
 from core.errors import BadInput
 from core.ledger import write_offs
 from core.models.claims import Claim, LineItem
 from core.models.exports import SentPosting
 from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
-from core.models.ledger import REASON_NAMES, Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 from core.models.people import User
 from core.models.practices import Patient, PracticeReason
 

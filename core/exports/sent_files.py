@@ -19,15 +19,18 @@ from core.access.permissions import Action, Actor
 from core.claims.export import Cell
 from core.claims.table_files import Table, table_file
 from core.db import locks, timeouts
+from core.enums import exports
+from core.enums.exports import Column, Sign
+from core.enums.ledger import PostingKind
 from core.errors import NotFound, Refusal, or_raise
 from core.exports import layouts, postings
-from core.exports.layouts import Column, Layout, LayoutColumn, Sign
+from core.exports.layouts import Layout, LayoutColumn
 from core.exports.postings import PostingRow, PostingsFilter, PostingTotals
 from core.jobs import job_queries
 from core.jobs.keys import JobKey
 from core.jobs.preview.freezing import BadIdempotencyKey, IdempotencyMismatch
 from core.models.exports import PostingFile, SentPosting
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.people import AuditEntry
 
 SEND_SECONDS: Final = 600  # millions of postings are one statement
@@ -144,7 +147,7 @@ def authorize_download(
         act = "write_offs.drawn_again" if was_downloaded else "write_offs.file_downloaded"
         _record(session, act, wanted.file, by, now)
         return
-    layouts.find(session, by.practice_id, layout_name or layouts.STANDARD)
+    layouts.find(session, by.practice_id, layout_name or exports.STANDARD)
     given = wanted.model_dump(mode="json", exclude_defaults=True)
     audit.record(session, "write_offs.downloaded", Subject.practice(by.practice_id), by=by, now=now, **given)
 
@@ -160,7 +163,7 @@ def draw(
         file = find(session, practice_id, wanted.file)
         layout, codes = Layout.model_validate(file.layout), file.codes
     else:
-        layout = layouts.find(session, practice_id, layout_name or layouts.STANDARD).layout
+        layout = layouts.find(session, practice_id, layout_name or exports.STANDARD).layout
         codes = postings.current_codes(session, practice_id)
     table = Table(
         head=[one.title for one in layout.columns],

@@ -4,9 +4,8 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core.models.claims import Hold
-from core.models.jobs import JobKind
-from core.models.practices import PAYER_CLASS_NAMES, PayerClass
+from core.enums.claims import Hold
+from core.enums.practices import PAYER_CLASS_NAMES, PayerClass
 from core.money import format_cents
 from core.policy import rules
 
@@ -15,12 +14,6 @@ CLAIM_LOCKED: Final = "claim_locked"
 DATABASE_REFUSED: Final = "database_refused"
 UNEXPECTED_ERROR: Final = "unexpected_error"
 
-
-DONE_WORDS: Final[Mapping[JobKind, str]] = {
-    JobKind.SETTLE: "settled",
-    JobKind.STATUS: "changed",
-    JobKind.REVERSE: "reversed",
-}
 
 FAILURE_SENTENCES: Final = {
     WORKER_DIED: "The system stopped unexpectedly three times while processing this claim",

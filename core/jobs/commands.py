@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
+from core.enums.jobs import CONFIRMATION, JobStatus
 from core.errors import Refusal
 from core.jobs import large_confirm, naming, posting_month, requesters, stale
 from core.jobs.approval import decide, limits
@@ -14,7 +15,6 @@ from core.jobs.approval.decide import approve, reject
 from core.jobs.execution import failure_budget, retry
 from core.jobs.keys import JobKey
 from core.jobs.lifecycle import (
-    CONFIRMATION,
     ConfirmationMismatch,
     WrongStatus,
     lock_if_allowed,
@@ -26,7 +26,7 @@ from core.jobs.lifecycle import (
 from core.jobs.preview import cost_share, freezing
 from core.jobs.preview.create_preview import request_preview
 from core.jobs.reversal.create_reversal import request_reversal
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 
 __all__ = [
     "CONFIRMATION", "ConfirmationMismatch", "WrongStatus", "approve", "cancel", "confirm", "discard", "may", "pause",

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.counting import counted
+from core.enums.jobs import DONE_WORDS, JobKind
+from core.enums.notices import EventKind, NoticeKind
 from core.jobs import codes
-from core.models.jobs import JobKind
-from core.models.notices import Event, EventKind, NoticeKind
+from core.models.notices import Event
 from core.money import format_cents
 from core.notices import folder_problems
 
@@ -87,7 +88,7 @@ def _of_import(kind: EventKind, facts: Mapping[str, Any]) -> str:
 
 
 def _counts(kind: EventKind, facts: Mapping[str, Any]) -> str:
-    done = codes.DONE_WORDS[JobKind(facts["kind"])]
+    done = DONE_WORDS[JobKind(facts["kind"])]
     if kind in (EventKind.COMPLETED, EventKind.HALTED, EventKind.CANCELLED, EventKind.REVERSED):
         left = f", {facts['remaining']:,} remaining" if facts["remaining"] else ""
         return (

@@ -8,11 +8,13 @@ from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.db import scope
+from core.enums.jobs import JobKind, JobStatus, NextStep
+from core.enums.notices import EventKind, NoticeKind
 from core.jobs import requesters
 from core.jobs.keys import JobKey
 from core.models.job_items import JobChunk
-from core.models.jobs import JobKind, JobStatus, NextStep, SettleJob
-from core.models.notices import Event, EventKind, Notice, NoticeKind
+from core.models.jobs import SettleJob
+from core.models.notices import Event, Notice
 from core.models.schedules import ScheduleRun
 from core.notices.record import notify, record_events, resolve
 

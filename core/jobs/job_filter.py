@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session, aliased
 from core import reading
 from core.db.sums import sum_cents
 from core.db.text_match import contains, is_named
+from core.enums.jobs import JobKind, JobStatus
+from core.enums.ledger import REASON_NAMES
 from core.errors import BadInput
 from core.models.job_items import JobChunk
-from core.models.jobs import JobKind, JobStatus, SettleJob
-from core.models.ledger import REASON_NAMES
+from core.models.jobs import SettleJob
 from core.models.people import User
 from core.money import format_cents
 from core.practices import practice_days, practice_queries

@@ -6,12 +6,13 @@ from typing import NamedTuple
 from sqlalchemy import and_, select, union
 from sqlalchemy.orm import Session
 
+from core.enums.jobs import JobStatus
 from core.errors import or_raise
 from core.jobs import job_filter
 from core.jobs.job_filter import ALL_JOBS, JobFilter
 from core.jobs.keys import JobKey, NoSuchJob
 from core.models.job_items import JobItem
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from core.models.people import User
 
 

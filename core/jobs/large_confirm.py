@@ -2,7 +2,8 @@
 
 from sqlalchemy.orm import Session
 
-from core.models.jobs import JobKind, SettleJob
+from core.enums.jobs import JobKind
+from core.models.jobs import SettleJob
 from core.models.practices import Practice
 
 

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
+from core.enums.jobs import JobKind, JobStatus
 from core.errors import BadInput, Refusal
 from core.jobs import codes, job_events
 from core.jobs.keys import JobKey, NoSuchJob
-from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.jobs import SettleJob
 
 S = JobStatus
 
@@ -86,9 +87,6 @@ def lock(session: Session, job: JobKey) -> SettleJob | None:
     reference the job by a foreign key, do not wait for it.
     """
     return session.scalars(_LOCKED, job.named()).one_or_none()
-
-
-CONFIRMATION: Final = "CONFIRM"
 
 
 class ConfirmationMismatch(BadInput):

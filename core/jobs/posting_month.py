@@ -5,8 +5,10 @@ import datetime as dt
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from core import calendar_months
+from core.enums.jobs import JobKind
 from core.jobs.keys import JobKey
-from core.models.jobs import JobKind, SettleJob
+from core.models.jobs import SettleJob
 from core.models.practices import Practice
 from core.practices import periods, practice_days
 
@@ -66,5 +68,5 @@ def next_open_date_if_closed(session: Session, job: SettleJob) -> dt.date | None
 
 def is_closed(session: Session, job: SettleJob) -> bool:
     """Return whether the job would post into a closed month."""
-    is_late = periods.month_of(job.posting_date) in periods.closed_months(session, job.practice_id)
+    is_late = calendar_months.month_of(job.posting_date) in periods.closed_months(session, job.practice_id)
     return is_late and moves_money(session, job)

@@ -7,13 +7,14 @@ from sqlalchemy.orm import Session
 
 from core.access import authorize
 from core.db import timeouts
+from core.enums.jobs import JobKind, JobStatus
 from core.jobs import requesters
 from core.jobs.approval import limits
 from core.jobs.keys import JobKey
 from core.jobs.preview import create_preview, freezing, schedule_lock, selections
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.reversal import create_reversal
-from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from core.policy import terms
 from core.practices import practice_days
 

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, select, true
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.enums.jobs import JobKind, JobStatus
 from core.errors import Refusal
 from core.jobs import commands, job_queries
 from core.jobs.keys import JobKey
@@ -17,8 +18,8 @@ from core.jobs.results import chosen_reasons
 from core.jobs.results.chosen_reasons import ChosenReasons
 from core.models.claims import Claim
 from core.models.job_items import JobItem
-from core.models.jobs import JobKind, JobStatus, SettleJob
-from core.policy import rules
+from core.models.jobs import SettleJob
+from core.policy.overridable import overridable
 
 
 class PreviewGone(Refusal):
@@ -119,7 +120,7 @@ def preview_same_request(
             "selection": selection,
             "reason": old.reason_code,
             "note": old.note,
-            "include": rules.overridable(old.overridden_rules),
+            "include": overridable(old.overridden_rules),
             "posting_date": posting_date,
         }
         return commands.request_preview(session, JobRequest.of(request), **how)

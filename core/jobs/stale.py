@@ -6,11 +6,13 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from core.counting import counted
+from core.enums.job_items import Verdict
+from core.enums.jobs import JobKind, JobStatus
 from core.errors import Refusal
 from core.jobs.keys import JobKey
 from core.models.claims import Claim
-from core.models.job_items import JobItem, Verdict
-from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
 
 AWAITING_DECISION: Final = (JobStatus.PREVIEWED, JobStatus.AWAITING_APPROVAL)
 _CURES: Final = {

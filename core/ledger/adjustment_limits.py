@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from core.access import recent_changes
 from core.access.permissions import Actor
 from core.access.recent_changes import WINDOW
+from core.enums.ledger import PostingKind
 from core.errors import Refusal
 from core.ledger import write_offs
 from core.ledger.entry_postings import SOURCE, was_approved
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.people import AuditEntry, User
 from core.money import format_cents
 from core.practices import practice_queries

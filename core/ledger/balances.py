@@ -20,8 +20,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from core.db.sums import sum_cents
-from core.models.claims import BALANCE_DUE, SETTLED, Claim, LineItem
-from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
+from core.enums.claims import BALANCE_DUE, SETTLED
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
+from core.models.claims import Claim, LineItem
+from core.models.ledger import Posting
 
 LINE_CACHED_COLUMNS: Final = ("charge", "insurance_due", "patient_due")
 CLAIM_CACHED_COLUMNS: Final = (

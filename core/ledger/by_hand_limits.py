@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.enums.ledger import PostingKind
 from core.ledger import adjustment_limits
 from core.ledger.entry_postings import SOURCE, was_approved
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.practices import Practice
 
 _KINDS: Final = (PostingKind.PAYMENT, PostingKind.ADJUSTMENT, PostingKind.TRANSFER)

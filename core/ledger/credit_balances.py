@@ -33,10 +33,12 @@ from core.access.permissions import Action, Actor
 from core.claims import table_files
 from core.claims.export import Cell
 from core.claims.table_files import Table
+from core.enums.ledger import Responsibility
+from core.enums.practices import PayerClass
 from core.errors import BadInput
 from core.models.claims import Claim, LineItem
-from core.models.ledger import Posting, Responsibility
-from core.models.practices import Patient, Payer, PayerClass
+from core.models.ledger import Posting
+from core.models.practices import Patient, Payer
 from core.money import CENTS_MAX
 from core.practices import names
 

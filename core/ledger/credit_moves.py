@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims import locks
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
 from core.errors import Refusal
 from core.ledger import entry_postings
 from core.ledger.entries import CreditTransfer, Refund, bad_entry
 from core.ledger.entry_postings import Row
 from core.models.claims import Claim, LineItem
-from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 from core.models.practices import Practice
 from core.money import format_cents
 from core.practices import practice_days

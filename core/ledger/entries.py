@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from core import reading
+from core.enums.ledger import GroupCode, PaidBy, Responsibility
 from core.errors import BadInput
-from core.models.ledger import GroupCode, PaidBy, Responsibility
 from core.money import CENTS_MAX
 
 

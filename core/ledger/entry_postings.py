@@ -9,15 +9,18 @@ from sqlalchemy import ColumnElement, and_, exists, func, insert, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.enums.ledger import PaidBy, Responsibility
+from core.enums.notices import EventKind
+from core.enums.posting_requests import RequestState
+from core.enums.practices import PayerClass
 from core.errors import BadInput
 from core.ledger import balances, late_payments, recoveries
 from core.ledger.entries import bad_entry
 from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim, LineItem
-from core.models.ledger import PaidBy, Posting, Responsibility
-from core.models.notices import EventKind
-from core.models.posting_requests import PostingRequest, RequestState
-from core.models.practices import Payer, PayerClass, Practice
+from core.models.ledger import Posting
+from core.models.posting_requests import PostingRequest
+from core.models.practices import Payer, Practice
 from core.notices.record import tell_webhooks
 from core.practices import periods
 

@@ -6,10 +6,11 @@ from sqlalchemy import CTE, Select, Text, and_, case, cast, func, or_, select, t
 from sqlalchemy.orm import aliased
 
 from core.db.sums import sum_cents
+from core.enums.ledger import PostingKind, Responsibility
 from core.ledger import write_offs
 from core.ledger.late_payments import BALANCE_CHANGING_KINDS
 from core.models.claims import Claim, LineItem
-from core.models.ledger import Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 
 _KINDS: Final = [kind.value for kind in BALANCE_CHANGING_KINDS]
 _PLACE: Final = ("claim", "line", "side")

@@ -16,10 +16,12 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from core import calendar_months
+from core.enums.ledger import PostingKind
 from core.ledger import write_offs
 from core.ledger.write_offs import BalanceKey, WriteOff
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.practices import periods
 
 
@@ -157,7 +159,7 @@ def _dates(
 def _posting_date(cause: Any, moved: list[WriteOff], closed: set[dt.date], *, today: dt.date) -> dt.date:
     """Return the date of the cause, but no earlier than a write-off and not in a closed month."""
     day = max(cause.posted_on, *(one.posted_on for one in moved))
-    return day if periods.month_of(day) not in closed else periods.first_open_date(closed, max(day, today))
+    return day if calendar_months.month_of(day) not in closed else periods.first_open_date(closed, max(day, today))
 
 
 def _causes(

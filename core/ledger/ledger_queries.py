@@ -7,12 +7,15 @@ from typing import Final
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
+from core.enums.imports import ImportSource, ImportStatus
+from core.enums.ledger import REASON_NAMES, GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.enums.posting_requests import RequestState
 from core.ledger import entry_postings, remittance_source
-from core.models.imports import ImportJob, ImportSource, ImportStatus
+from core.models.imports import ImportJob
 from core.models.jobs import SettleJob
-from core.models.ledger import REASON_NAMES, GroupCode, PaidBy, Posting, PostingKind, Responsibility, WriteOffReason
+from core.models.ledger import Posting
 from core.models.people import User
-from core.models.posting_requests import PostingRequest, RequestState
+from core.models.posting_requests import PostingRequest
 from core.models.remittances import Remittance
 
 

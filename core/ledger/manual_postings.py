@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from core.access import audit, one_person
 from core.access.permissions import Action, Actor
 from core.claims import locks
+from core.enums.ledger import PostingKind, Responsibility
+from core.enums.posting_requests import RequestState
 from core.ledger import (
     adjustment_limits,
     by_hand_limits,
@@ -26,8 +28,8 @@ from core.ledger.entries import Adjustment, Payment, Transfer
 from core.ledger.entry_postings import Inserted
 from core.ledger.recoveries import Recovery
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind, Responsibility
-from core.models.posting_requests import PostingRequest, RequestState
+from core.models.ledger import Posting
+from core.models.posting_requests import PostingRequest
 from core.models.practices import Practice
 from core.money import UNLIMITED
 from core.practices import practice_days

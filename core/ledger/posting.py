@@ -32,10 +32,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from core.db.sums import sum_cents
+from core.enums.ledger import PostingKind, Responsibility
+from core.enums.ledger_sums import SumKind
 from core.models.claims import Claim, LineItem
 from core.models.jobs import SettleJob
-from core.models.ledger import Posting, PostingKind, Responsibility
-from core.models.ledger_sums import LedgerSum, SumKind
+from core.models.ledger import Posting
+from core.models.ledger_sums import LedgerSum
 
 
 class SplitAmount(NamedTuple):

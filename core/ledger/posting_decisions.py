@@ -15,12 +15,13 @@ from core.access.approvers import AlreadyDecided, ControlledAccount, ReasonMissi
 from core.access.permissions import Action, Actor
 from core.access.ties import Grant
 from core.claims import locks
+from core.enums.notices import EventKind
+from core.enums.posting_requests import RequestState
 from core.errors import NotAllowed, NotFound, Refusal, or_raise
 from core.ledger import manual_postings, posting_notices, posting_requests
 from core.models.claims import Claim
-from core.models.notices import EventKind
 from core.models.people import User
-from core.models.posting_requests import PostingRequest, RequestState
+from core.models.posting_requests import PostingRequest
 from core.money import format_cents
 from core.reading import is_valid_note
 

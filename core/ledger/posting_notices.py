@@ -7,8 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access import approvers
+from core.enums.notices import EventKind, NoticeKind
 from core.models.claims import Claim
-from core.models.notices import Event, EventKind, Notice, NoticeKind
+from core.models.notices import Event, Notice
 from core.models.posting_requests import PostingRequest
 from core.notices.record import notify, record_events, resolve
 

@@ -9,15 +9,16 @@ from sqlalchemy.orm import Session, aliased
 
 from core.access import approvers, audit
 from core.access.permissions import Action, Actor
+from core.enums.ledger import PostingKind
+from core.enums.posting_requests import RequestState
 from core.ledger import entries
 from core.ledger.by_hand_limits import OverLimit
 from core.ledger.entries import Adjustment, Payment, Transfer
 from core.ledger.entry_postings import EntryMismatch
 from core.ledger.posting_notices import tell_approvers
 from core.models.claims import Claim
-from core.models.ledger import PostingKind
 from core.models.people import User
-from core.models.posting_requests import PostingRequest, RequestState
+from core.models.posting_requests import PostingRequest
 from core.money import format_cents
 
 EXPIRES_AFTER: Final = dt.timedelta(days=7)  # as a job that needs approval

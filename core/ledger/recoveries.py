@@ -12,9 +12,11 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
+from core import calendar_months
 from core.db.sums import sum_cents
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
 from core.models.claims import Claim
-from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 from core.models.people import User
 from core.paging import BadCursor
 from core.practices import periods
@@ -111,7 +113,7 @@ def page(
     late = _late_postings(practice_id, _IS_PAYMENT).subquery("late")
     rows = _rows(practice_id, late).order_by(late.c.posted_on.desc(), late.c.posting_id.desc()).limit(limit)
     if month is not None:
-        rows = rows.where(late.c.posted_on >= month, late.c.posted_on < periods.next_month(month))
+        rows = rows.where(late.c.posted_on >= month, late.c.posted_on < calendar_months.next_month(month))
     if after is not None:
         rows = rows.where(tuple_(late.c.posted_on, late.c.posting_id) < tuple_(*after))
     return _read(session, rows)

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session, aliased
 
 from core.claims.claim_id_array import is_in
 from core.db.sums import sum_cents
+from core.enums.ledger import PostingKind, Responsibility
+from core.enums.ledger_sums import SumKind
 from core.ledger import write_offs
 from core.ledger.posting import (
     OF_PRACTICE,
@@ -27,8 +29,7 @@ from core.ledger.posting import (
 from core.models.claims import Claim, LineItem
 from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
-from core.models.ledger import Posting, PostingKind, Responsibility
-from core.models.ledger_sums import SumKind
+from core.models.ledger import Posting
 
 _REVERSED_JOB: Final = bindparam("reversed_job", type_=Posting.job_id.type)
 

@@ -5,9 +5,10 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core.models.jobs import JobKind, SettleJob
-from core.models.ledger_sums import SumKind
-from core.practices import periods
+from core import calendar_months
+from core.enums.jobs import JobKind
+from core.enums.ledger_sums import SumKind
+from core.models.jobs import SettleJob
 
 _COMBINE: Final = text("""
     WITH parts AS (
@@ -32,7 +33,7 @@ def combine(session: Session, job: SettleJob) -> None:
     """Replace the rows of the job's chunks by one row with the same sums, so that the report has few rows to add up."""
     kind = SumKind.REVERSAL if job.kind is JobKind.REVERSE else SumKind.WRITE_OFF
     named = {
-        "practice_id": job.practice_id, "month": periods.month_of(job.posting_date), "kind": kind.value,
+        "practice_id": job.practice_id, "month": calendar_months.month_of(job.posting_date), "kind": kind.value,
         "job_id": job.reverses_job_id or job.id,
     }  # fmt: skip
     session.execute(_COMBINE, named)

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Action, Actor
 from core.claims import locks, lookup
+from core.enums.ledger import PostingKind
 from core.errors import NotFound, Refusal
 from core.ledger import adjustment_limits, entry_postings, write_offs
 from core.ledger.entries import Void
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.practices import Practice
 from core.practices import practice_days
 

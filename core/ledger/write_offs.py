@@ -8,9 +8,10 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from core.enums.ledger import PostingKind, Responsibility, WriteOffReason
 from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
-from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffReason
+from core.models.ledger import Posting
 
 BalanceKey = tuple[int, int, Responsibility]  # claim, line, responsibility
 _REVERSAL: Final = aliased(Posting, name="answer")

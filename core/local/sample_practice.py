@@ -10,9 +10,10 @@ from sqlalchemy import Engine, exists, select
 
 from core.access import passwords, users
 from core.db.engine import make_sessions, transaction
+from core.enums.people import Role
 from core.intake.sample.make_sample import make_sample
 from core.local.saved_secret import load_or_create_secret
-from core.models.people import Role, User
+from core.models.people import User
 from core.models.practices import Practice
 
 PRACTICE: Final = "Lakeside Family Medicine"

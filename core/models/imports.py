@@ -1,7 +1,6 @@
 """Imports: files that a user uploaded, their check, and whether their claims were imported."""
 
 import datetime as dt
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -18,35 +17,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, GeneratedId, OfPractice, PracticeId, Str, Timestamp, UserId, enum_column
+from core.enums.imports import ImportSource, ImportStatus
 
 PIECE_BYTES_MAX: Final = 1024 * 1024  # neither the web process nor a worker holds more of a file in memory
-
-
-class ImportStatus(StrEnum):
-    """The status of an import. The moves between statuses are in `core.intake.uploads.lifecycle`."""
-
-    UPLOADING = "uploading"
-    STAGED = "staged"
-    CHECKING = "checking"
-    NEEDS_MAPPING = "needs_mapping"  # the office's own file, and no user has said which column is which
-    READY = "ready"
-    IMPORTING = "importing"
-    IMPORTED = "imported"
-    REFUSED = "refused"
-    DISCARDED = "discarded"
-
-
-WORKER_STATUSES: Final = (ImportStatus.STAGED, ImportStatus.CHECKING, ImportStatus.IMPORTING)  # needs a worker
-ENDED_STATUSES: Final = (ImportStatus.IMPORTED, ImportStatus.REFUSED, ImportStatus.DISCARDED)
-
-
-class ImportSource(StrEnum):
-    """The kind of files."""
-
-    CSV = "csv"  # the format of docs/import-format.md
-    SYNTHEA = "synthea"
-    FILE = "file"  # the office's own file, read through a mapping
-    X12 = "x12"  # claims sent (837), remittances (835) and claim acknowledgments (277CA)
 
 
 class ImportJob(Base):

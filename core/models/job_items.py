@@ -1,35 +1,13 @@
 """The chunks of a job, its items and their failures. Counters live on chunks and nowhere else."""
 
 import datetime as dt
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKeyConstraint, Index, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import FILL_FACTOR, Base, BigInt, Cents, PracticeId, Str, Timestamp, enum_column
-
-
-class ChunkState(StrEnum):
-    """Whether a chunk still has claims to process."""
-
-    OPEN = "open"
-    DONE = "done"
-
-
-class Verdict(StrEnum):
-    """The preview's decision on a claim."""
-
-    SETTLE = "settle"
-    SKIP = "skip"
-
-
-class Outcome(StrEnum):
-    """The result for a claim in its job."""
-
-    SETTLED = "settled"
-    SKIPPED = "skipped"
-    FAILED = "failed"
+from core.enums.job_items import ChunkState, Outcome, Verdict
 
 
 class JobChunk(Base):

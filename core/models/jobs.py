@@ -1,8 +1,7 @@
 """Settle jobs, and the sweep's rounds of hints."""
 
 import datetime as dt
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -18,80 +17,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, OfPractice, Str, Timestamp, UserId, enum_column
-from core.models.ledger import REASON_NAMES, WriteOffReason
-from core.models.practices import WriteOffSetting
-
-
-class JobKind(StrEnum):
-    """What a job does to its claims."""
-
-    SETTLE = "settle"  # status and money
-    STATUS = "status"  # status only
-    REVERSE = "reverse"
-
-
-class JobStatus(StrEnum):
-    """The status of a job. The moves between statuses are in `core.jobs.lifecycle`."""
-
-    PREPARING = "preparing"
-    PREVIEWED = "previewed"
-    AWAITING_APPROVAL = "awaiting_approval"
-    CONFIRMED = "confirmed"
-    RUNNING = "running"
-    PAUSING = "pausing"
-    PAUSED = "paused"
-    HALTED = "halted"
-    CANCELLING = "cancelling"
-    CANCELLED = "cancelled"
-    COMPLETED = "completed"
-    DISCARDED = "discarded"
-    EXPIRED = "expired"
-    REJECTED = "rejected"
-    REPORTED = "reported"
-
-
-OPEN_STATUSES: Final = (
-    JobStatus.AWAITING_APPROVAL,
-    JobStatus.CONFIRMED,
-    JobStatus.RUNNING,
-    JobStatus.PAUSING,
-    JobStatus.PAUSED,
-    JobStatus.HALTED,
-    JobStatus.CANCELLING,
-)
-IN_PROGRESS_STATUSES: Final = (
-    JobStatus.PREPARING,
-    JobStatus.CONFIRMED,
-    JobStatus.RUNNING,
-    JobStatus.PAUSING,
-    JobStatus.CANCELLING,
-)
-WORKABLE_STATUSES: Final = (JobStatus.CONFIRMED, JobStatus.RUNNING)  # workers take chunks of these
-FINAL_STATUSES: Final = (
-    JobStatus.COMPLETED,
-    JobStatus.CANCELLED,
-    JobStatus.DISCARDED,
-    JobStatus.EXPIRED,
-    JobStatus.REJECTED,
-    JobStatus.REPORTED,
-)
-
-
-class NextStep(StrEnum):
-    """What happens after the items are frozen."""
-
-    ASK = "ask"  # a user reads the preview and types CONFIRM
-    REPORT = "report"  # a report-only schedule
-    CONFIRM = "confirm"  # a schedule that settles
-
-
-class DiscardedBecause(StrEnum):
-    """Why a scheduled run's job was discarded: what changed while it was prepared."""
-
-    OWNER_LEFT = "owner_left"
-    OWNER_MAY_NOT = "owner_may_not"
-    REQUESTER_MAY_NOT = "asker_may_not"  # the user who pressed "run now"
-    PERIOD_CLOSED = "period_closed"
+from core.enums.jobs import OPEN_STATUSES, DiscardedBecause, JobKind, JobStatus, NextStep
+from core.enums.ledger import REASON_NAMES, WriteOffReason
+from core.enums.practices import WriteOffSetting
 
 
 class SettleJob(Base):

@@ -1,8 +1,7 @@
 """Postings: the ledger. Rows are only added."""
 
 import datetime as dt
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -16,62 +15,7 @@ from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, PracticeId, Str, Timestamp, enum_column
-
-
-class Responsibility(StrEnum):
-    """Who owes: the insurance or the patient."""
-
-    INSURANCE = "insurance"
-    PATIENT = "patient"
-
-
-class PostingKind(StrEnum):
-    """The kind of a ledger entry."""
-
-    CHARGE = "charge"
-    PAYMENT = "payment"
-    ADJUSTMENT = "adjustment"
-    TRANSFER = "transfer"
-    WRITE_OFF = "write_off"
-    REVERSAL = "reversal"
-
-
-class PaidBy(StrEnum):
-    """Who paid. A copay is the patient's money toward the insurance balance."""
-
-    PRIMARY = "primary"
-    SECONDARY = "secondary"
-    PATIENT = "patient"
-
-
-class GroupCode(StrEnum):
-    """CAS group code of an adjustment (X12 835)."""
-
-    CONTRACTUAL = "CO"
-    PATIENT_RESPONSIBILITY = "PR"
-    OTHER = "OA"
-    PAYER_INITIATED = "PI"
-
-
-class WriteOffReason(StrEnum):
-    """The built-in kinds of write-off reasons. Rules refer to them. A reason is never sent as a CARC."""
-
-    SMALL_BALANCE = "small_balance"
-    BAD_DEBT = "bad_debt"
-    TIMELY_FILING = "timely_filing"
-    CHARITY = "charity"
-    COURTESY = "courtesy"
-    ADMINISTRATIVE = "administrative"
-
-
-REASON_NAMES: Final = {
-    WriteOffReason.SMALL_BALANCE: "Small balance",
-    WriteOffReason.BAD_DEBT: "Bad debt",
-    WriteOffReason.TIMELY_FILING: "Timely filing",
-    WriteOffReason.CHARITY: "Charity",
-    WriteOffReason.COURTESY: "Courtesy",
-    WriteOffReason.ADMINISTRATIVE: "Administrative",
-}
+from core.enums.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 
 
 class Posting(Base):

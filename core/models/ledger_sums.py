@@ -1,22 +1,12 @@
 """Sums of the ledger for the write-offs report. The database adds them in the transaction that posts."""
 
 import datetime as dt
-from enum import StrEnum
 
 from sqlalchemy import ARRAY, BigInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, GeneratedId, PracticeId, enum_column
-
-
-class SumKind(StrEnum):
-    """What is summed. Each is above zero, but what later postings recover or replace can be restored."""
-
-    CHARGE = "charge"
-    WRITE_OFF = "write_off"  # by jobs
-    REVERSAL = "reversal"  # of write-offs, by jobs
-    RECOVERY = "recovery"  # write-offs that late payments reversed, less what was re-posted or restored
-    REPLACEMENT = "replacement"  # the same for late adjustments and transfers
+from core.enums.ledger_sums import SumKind
 
 
 class LedgerSum(Base):

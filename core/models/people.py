@@ -2,7 +2,6 @@
 
 import datetime as dt
 import uuid
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -18,16 +17,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, PracticeId, Str, Timestamp, UserId, enum_column
+from core.enums.people import Role
 from core.money import UNLIMITED
-
-
-class Role(StrEnum):
-    """What a user may do."""
-
-    BILLER = "biller"
-    APPROVER = "approver"
-    ADMIN = "admin"
-    OPS = "ops"
 
 
 class User(Base):

@@ -1,22 +1,13 @@
 """Postings by hand over the per-claim limit: each waits for another user's approval."""
 
 import datetime as dt
-from enum import StrEnum
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, Str, Timestamp, enum_column
-from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
-
-
-class RequestState(StrEnum):
-    """The state of a posting that needs approval."""
-
-    WAITING = "waiting"
-    POSTED = "posted"  # approved
-    REJECTED = "rejected"
-    WITHDRAWN = "withdrawn"  # by its requester
+from core.enums.ledger import GroupCode, PaidBy, PostingKind, Responsibility
+from core.enums.posting_requests import RequestState
 
 
 class PostingRequest(Base):

@@ -1,52 +1,15 @@
 """A practice, its offices, providers, payers and patients, its months and exclusions."""
 
 import datetime as dt
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, PracticeId, Str, Timestamp, enum_column
-from core.models.ledger import WriteOffReason
+from core.enums.ledger import WriteOffReason
+from core.enums.practices import PayerClass, PeriodState, WriteOffSetting
 from core.money import UNLIMITED
-
-
-class WriteOffSetting(StrEnum):
-    """Balance Writeoff: whose balance is written off when a claim moves to Settled."""
-
-    PATIENT = "patient"
-    INSURANCE = "insurance"
-    BOTH = "both"
-    NEITHER = "neither"
-
-
-class PayerClass(StrEnum):
-    """The class of a payer. The rules use it."""
-
-    COMMERCIAL = "commercial"
-    MEDICARE = "medicare"
-    MEDICAID = "medicaid"
-    DUAL = "dual"
-    TRICARE = "tricare"
-    WORKERS_COMP = "workers_comp"
-    AUTO = "auto"
-    SELF_PAY = "self_pay"
-    OTHER = "other"
-
-
-SELF_PAY: Final = "Self-pay"  # also shown for a claim without a payer
-PAYER_CLASS_NAMES: Final = {
-    PayerClass.COMMERCIAL: "Commercial",
-    PayerClass.MEDICARE: "Medicare",
-    PayerClass.MEDICAID: "Medicaid",
-    PayerClass.DUAL: "Medicare and Medicaid",
-    PayerClass.TRICARE: "TRICARE",
-    PayerClass.WORKERS_COMP: "Workers' compensation",
-    PayerClass.AUTO: "Auto",
-    PayerClass.SELF_PAY: SELF_PAY,
-    PayerClass.OTHER: "Other",
-}
 
 
 class Practice(Base):
@@ -102,13 +65,6 @@ class Practice(Base):
     # A CONFIRM that writes off more needs verification within five minutes: `core.access.permissions`.
     large_confirm_cents: Mapped[Cents] = mapped_column(default=10_000_00, server_default="1000000")
     created_at: Mapped[Timestamp]
-
-
-class PeriodState(StrEnum):
-    """Whether a month accepts postings."""
-
-    OPEN = "open"
-    CLOSED = "closed"
 
 
 class Period(Base):

@@ -1,7 +1,6 @@
 """Remittances (835): what payers answered, what was decided for each claim, and the practice's own posting rules."""
 
 import datetime as dt
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
@@ -9,30 +8,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, PracticeId, Str, Timestamp, enum_column
-from core.models.ledger import GroupCode, PaidBy
-
-
-class Outcome(StrEnum):
-    """What became of a payer's answer on one claim."""
-
-    POSTED = "posted"
-    WARNED = "warned"  # posted with a warning
-    HELD = "held"  # for a person
-    IGNORED = "ignored"  # by a person
-    NOTHING_TO_POST = "nothing_to_post"  # information only
-
-
-POSTED_OUTCOMES = (Outcome.POSTED, Outcome.WARNED)
-
-
-class RuleAction(StrEnum):
-    """What is done with an adjustment."""
-
-    POST = "post"  # lowers the insurance balance
-    TRACK = "track"  # stays open, with its code
-    HOLD = "hold"  # a person decides
-    TRANSFER = "transfer"  # from the insurance to the patient
-    MEMO = "memo"  # was posted before, from the other payer's remittance
+from core.enums.ledger import GroupCode, PaidBy
+from core.enums.remittances import Outcome, RuleAction
 
 
 class Remittance(Base):

@@ -1,39 +1,14 @@
 """Schedules and their runs. (schedule, local date) is unique: one run a day, however often beat ticks."""
 
 import datetime as dt
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, Cents, GeneratedId, OfPractice, PracticeId, Str, Timestamp, UserId, enum_column
-from core.models.ledger import WriteOffReason
-
-
-class ScheduleMode(StrEnum):
-    """What a run does with the claims that match."""
-
-    REPORT = "report"  # report what would settle
-    SETTLE = "settle"
-
-
-class ScheduleState(StrEnum):
-    """Whether the schedule runs."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"  # by a user
-    STOPPED = "stopped"  # by the system, with a reason
-
-
-class RunOutcome(StrEnum):
-    """The result of a run."""
-
-    JOB = "job"  # a job was created and has the result
-    NOTHING = "nothing"  # no claim matched
-    MISSED = "missed"  # it was due and did not run; `reason_code` has the reason
-    STOPPED = "stopped"  # the schedule stopped instead
-    FAILED = "failed"  # an error; `reason_code` has its code
+from core.enums.ledger import WriteOffReason
+from core.enums.schedules import RunOutcome, ScheduleMode, ScheduleState
 
 
 class Schedule(Base):

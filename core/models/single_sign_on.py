@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstr
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base, BigInt, OfPractice, PracticeId, Str, Timestamp, enum_column
-from core.models.people import Role
+from core.enums.people import Role
 
 
 class SingleSignOn(Base):

@@ -10,9 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.enums.notices import NoticeKind
 from core.errors import NotFound, or_raise
 from core.models.jobs import SettleJob
-from core.models.notices import Event, MailOptOut, Notice, NoticeKind
+from core.models.notices import Event, MailOptOut, Notice
 from core.models.people import User
 from core.money import format_cents
 

@@ -28,7 +28,8 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.access.permissions import Action, roles_allowing
-from core.models.notices import Event, EventKind, MailOptOut, Notice, NoticeKind, OutboxMessage, OutboxState, Webhook
+from core.enums.notices import EventKind, NoticeKind, OutboxState
+from core.models.notices import Event, MailOptOut, Notice, OutboxMessage, Webhook
 from core.models.people import User
 
 

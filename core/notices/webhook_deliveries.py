@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Actor
+from core.enums.notices import OutboxState
 from core.errors import NotFound
-from core.models.notices import Event, OutboxMessage, OutboxState
+from core.models.notices import Event, OutboxMessage
 from core.notices import webhooks
 
 NOT_COMPOSED: Final = "not_composed"

@@ -17,8 +17,9 @@ from core.access import audit, authorize
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.clock_times import clock
+from core.enums.notices import EventKind, OutboxState
 from core.errors import BadInput, NotFound, Refusal, or_raise
-from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
+from core.models.notices import OutboxMessage, Webhook
 from core.models.practices import Practice
 from core.notices.record import record_events
 from core.notices.webhook_address import WebhookReach, check_url

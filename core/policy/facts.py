@@ -23,9 +23,12 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from core.models.claims import NOT_SUBMITTED_WORDS, SETTLED, Claim, ClaimStatus, Hold
-from core.models.ledger import Posting, WriteOffReason
-from core.models.practices import Payer, PayerClass, Provider, WriteOffSetting
+from core.enums.claims import NOT_SUBMITTED_WORDS, SETTLED, ClaimStatus, Hold
+from core.enums.ledger import WriteOffReason
+from core.enums.practices import PayerClass, WriteOffSetting
+from core.models.claims import Claim
+from core.models.ledger import Posting
+from core.models.practices import Payer, Provider
 from core.policy.held_answers import has_held_answer, held_in_remittance
 from core.policy.terms import Terms
 from core.practices.exclusions import ActiveExclusions

@@ -2,8 +2,9 @@
 
 from sqlalchemy import ColumnElement, exists, func, literal_column, select
 
+from core.enums.remittances import Outcome
 from core.models.claims import Claim
-from core.models.remittances import Outcome, RemittanceClaim
+from core.models.remittances import RemittanceClaim
 
 _IS_HELD = (
     RemittanceClaim.practice_id == Claim.practice_id,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from core.models.jobs import JobKind
+from core.enums.jobs import JobKind
 from core.policy.facts import Condition, Facts
 
 
@@ -47,7 +47,6 @@ class Rule:
     kinds: frozenset[JobKind] = SETTLE_JOBS
     shows: tuple[str, ...] = ()  # facts shown as the reason
     also_shows: tuple[str, ...] = ()  # more facts, shown if present
-    is_overridable: bool = False  # a job may override it, if the user has the right
     number: str | None = None  # the practice's number for the rule; 0 turns it off
     change: str = ""  # what must change before a new job settles the claim; "" if nothing can
     for_schedules: bool = False  # only jobs of schedules apply it

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
-from core.models.ledger import Responsibility
-from core.models.practices import WriteOffSetting
+from core.enums.ledger import Responsibility
+from core.enums.practices import WriteOffSetting
 
 RULES_OF_BALANCE: Final = {
     Responsibility.INSURANCE: frozenset(

@@ -10,13 +10,17 @@ from core.policy.rule import Rule, RuleAction
 
 def first_match(facts: Facts, rules: list[Rule]) -> ColumnElement[str | None]:
     """Return the code of the first rule that matches, or NULL."""
-    return case(*((rule.when(facts), rule.code) for rule in rules), else_=null())
+    return _first_of([(rule.when(facts), literal(rule.code)) for rule in rules])
 
 
 def rule_values(facts: Facts, rules: list[Rule]) -> ColumnElement[dict[str, Any] | None]:
     """Return the facts of the first matching rule as JSON by name, if it skips the claim, else NULL."""
-    shown = [(rule.when(facts), _shown_facts(facts, rule)) for rule in rules]
-    return case(*shown, else_=null())
+    return _first_of([(rule.when(facts), _shown_facts(facts, rule)) for rule in rules])
+
+
+def _first_of(found: list[tuple[ColumnElement[bool], ColumnElement[Any]]]) -> ColumnElement[Any]:
+    # A CASE without a condition is an error.
+    return case(*found, else_=null()) if found else null()
 
 
 def _shown_facts(facts: Facts, rule: Rule) -> ColumnElement[Any]:

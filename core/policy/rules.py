@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy import and_
 
-from core.models.jobs import JobKind
-from core.models.ledger import WriteOffReason
+from core.enums.jobs import JobKind
+from core.enums.ledger import WriteOffReason
 from core.policy import facts
 from core.policy.rule import (
     ALL_JOB_KINDS,
@@ -146,7 +146,6 @@ RULES: Final = (
         "A payer's answer on the claim is held",
         lambda f: and_(~f.nothing_to_write_off, f.has_held_answer),
         shows=("held_in_remittance",),
-        is_overridable=True,
         change="post or ignore the held answer",
     ),
     Rule(
@@ -154,7 +153,6 @@ RULES: Final = (
         "Claim is still in process at the clearinghouse or payer",
         lambda f: and_(f.is_with_payer, f.insurance_due > 0, f.settles_insurance),
         shows=("primary_status", "secondary_status", "insurance_due"),
-        is_overridable=True,
         change="wait for the payer's answer",
     ),
     Rule(
@@ -162,7 +160,6 @@ RULES: Final = (
         "Rejected by the clearinghouse or a payer before adjudication",
         lambda f: and_(f.is_rejected, f.insurance_due > 0, f.settles_insurance),
         shows=("primary_status", "secondary_status", "insurance_due"),
-        is_overridable=True,
         change="correct and resubmit the claim",
     ),
     Rule(
@@ -170,7 +167,6 @@ RULES: Final = (
         "Never submitted to insurance",
         lambda f: and_(f.is_not_submitted, f.insurance_due > 0, f.settles_insurance),
         shows=("billing_status", "primary_status", "insurance_due"),
-        is_overridable=True,
         change="submit the claim",
     ),
     Rule(
@@ -178,7 +174,6 @@ RULES: Final = (
         "Secondary insurance has not processed the claim",
         lambda f: and_(f.awaits_secondary_payer, f.insurance_due > 0, f.settles_insurance),
         shows=("secondary_status", "insurance_due"),
-        is_overridable=True,
         change="wait for the secondary payer's answer",
     ),
     Rule(
@@ -187,7 +182,6 @@ RULES: Final = (
         lambda f: and_(f.in_appeal_window, f.insurance_due > 0, f.settles_insurance),
         shows=("denied_on", "appeal_window_days", "insurance_due"),
         also_shows=("denial_group", "denial_carc"),
-        is_overridable=True,
         number="appeal_window_days",
         change="wait until the appeal window ends",
     ),
@@ -196,7 +190,6 @@ RULES: Final = (
         "Recent payment",
         lambda f: f.paid_recently,
         shows=("last_payment_on", "recent_payment_days"),
-        is_overridable=True,
         number="recent_payment_days",
         change="wait until the recent-payment window ends",
     ),
@@ -205,7 +198,6 @@ RULES: Final = (
         "Too few statements sent to the patient",
         lambda f: and_(f.has_too_few_statements, f.patient_due > 0, f.settles_patient),
         shows=("statements_sent", "statements_min", "patient_due"),
-        is_overridable=True,
         number="statements_min",
         change="send another statement",
     ),
@@ -214,7 +206,6 @@ RULES: Final = (
         "Too soon after the last statement to the patient",
         lambda f: and_(f.had_statement_recently, f.patient_due > 0, f.settles_patient),
         shows=("last_statement_on", "statement_days", "patient_due"),
-        is_overridable=True,
         number="statement_days",
         change="wait until enough days have passed",
     ),
@@ -261,18 +252,12 @@ RULES: Final = (
 )
 
 RULES_BY_CODE: Final = {rule.code: rule for rule in RULES}
-OVERRIDABLE_CODES: Final = tuple(rule.code for rule in RULES if rule.is_overridable)
 CAN_SETTLE: Final = "can_settle"  # the feed's code if no rule matches
 
 
 def rules_at(moment: Moment, *, kind: JobKind, include: Collection[str] = ()) -> list[Rule]:
     """Return the rules that apply at `moment`, without those that the job overrides."""
     return [rule for rule in RULES if moment in rule.at and kind in rule.kinds and rule.code not in include]
-
-
-def overridable(codes: Collection[str]) -> list[str]:
-    """Return the codes that a job may override. A job of an earlier version may have overridden more."""
-    return [code for code in codes if code in OVERRIDABLE_CODES]
 
 
 def skip_rules_on_and_off(

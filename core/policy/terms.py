@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.models.claims import SETTLED, AgeBasis
-from core.models.ledger import WriteOffReason
-from core.models.practices import Practice, WriteOffSetting
+from core.enums.claims import SETTLED, AgeBasis
+from core.enums.ledger import WriteOffReason
+from core.enums.practices import WriteOffSetting
+from core.models.practices import Practice
 from core.practices.exclusions import NO_EXCLUSIONS, ActiveExclusions
 
 # Columns of `Practice` and fields of `Terms`. A preview freezes them in `SettleJob.rule_values`.

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.audit import Subject
+from core.enums.claims import BILLING_STATUSES
+from core.enums.practices import WriteOffSetting
 from core.errors import BadInput, Refusal
-from core.models.claims import BILLING_STATUSES
-from core.models.practices import BillingStatus, Practice, WriteOffSetting
+from core.models.practices import BillingStatus, Practice
 from core.reading import checked_name
 
 DEFAULT_TIME_ZONE: Final = "America/New_York"

@@ -4,19 +4,19 @@ Both posting into a month and closing it lock its row until commit. To avoid dea
 before the month. A chunk locks the month first, but it does not wait for claims.
 """
 
-import calendar as days
 import datetime as dt
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import ColumnElement, Date, DateTime, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import reading
+from core.calendar_months import format_code, format_long, month_of, next_month
 from core.db.locks import waiting
+from core.enums.practices import PeriodState
 from core.errors import BadInput, Refusal
-from core.models.practices import Period, PeriodState
+from core.models.practices import Period
 
 
 class PeriodClosed(Refusal):
@@ -27,17 +27,8 @@ class PeriodBusy(Refusal):
     """This month is being closed, or many postings to it are being saved. Try again in a moment."""
 
 
-class BadMonth(BadInput):
-    """Write the month as YYYY-MM, such as 2026-11."""
-
-
 class BadPostingDate(BadInput):
     """The posting date must be in an open month and not in the future."""
-
-
-def month_of(day: dt.date) -> dt.date:
-    """Return the first day of the day's month, which identifies the month."""
-    return day.replace(day=1)
 
 
 def month_of_column(day: ColumnElement[dt.date]) -> ColumnElement[dt.date]:
@@ -46,43 +37,6 @@ def month_of_column(day: ColumnElement[dt.date]) -> ColumnElement[dt.date]:
     The cast is needed, because date_trunc turns a plain date into a timestamp in the session's time zone and back.
     """
     return cast(func.date_trunc("month", cast(day, DateTime(timezone=False))), Date)
-
-
-def next_month(month: dt.date) -> dt.date:
-    """Return the next month."""
-    return month + dt.timedelta(days=days.monthrange(month.year, month.month)[1])
-
-
-def parse_month(name: str) -> dt.date:
-    """Return the month called `name`, such as 2026-11. Raise `BadMonth`."""
-    year, dash, number = name.partition("-")
-    is_written = bool(dash) and len(year) == 4 and len(number) == 2 and (year + number).isascii()  # noqa: PLR2004
-    if not (is_written and (year + number).isdigit()):
-        raise BadMonth
-    if not (reading.FIRST_DAY.year <= int(year) <= reading.LAST_DAY.year and 1 <= int(number) <= 12):  # noqa: PLR2004
-        raise BadMonth
-    return dt.date(int(year), int(number), 1)
-
-
-def format_code(month: dt.date) -> str:
-    """Return 2026-11, for programs and files."""
-    return f"{month:%Y-%m}"
-
-
-def format_long(month: dt.date) -> str:
-    """Return November 2026, for people."""
-    return f"{month:%B %Y}"
-
-
-def format_ranges(months: Sequence[dt.date], write: Callable[[dt.date], str] = format_long) -> str:
-    """Return the months, oldest first, with consecutive ones as a range: "May 2026, July 2026 to October 2026"."""
-    ranges: list[list[dt.date]] = []
-    for month in months:
-        if ranges and month == next_month(ranges[-1][-1]):
-            ranges[-1].append(month)
-        else:
-            ranges.append([month])
-    return ", ".join(" to ".join(dict.fromkeys(map(write, (one[0], one[-1])))) for one in ranges)
 
 
 def lock_open(session: Session, practice_id: int, posting_dates: Collection[dt.date]) -> None:

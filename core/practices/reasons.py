@@ -17,8 +17,8 @@ from core import reading
 from core.access import audit, authorize
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
+from core.enums.ledger import WriteOffReason
 from core.errors import BadInput, NotFound, Refusal, or_raise
-from core.models.ledger import WriteOffReason
 from core.models.practices import PracticeReason
 from core.models.schedules import Schedule
 from core.practices import practice_queries

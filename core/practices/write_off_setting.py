@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor, roles_allowing
+from core.enums.practices import WriteOffSetting
 from core.errors import NotFound, Refusal
 from core.models.people import User
-from core.models.practices import Practice, Provider, WriteOffSetting
+from core.models.practices import Practice, Provider
 from core.practices import names, practice_queries
 
 

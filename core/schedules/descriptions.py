@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 
 from core.clock_times import clock, zone_words
 from core.counting import counted
-from core.models.jobs import DiscardedBecause, JobStatus
-from core.models.schedules import RunOutcome, Schedule, ScheduleMode
+from core.enums.jobs import DiscardedBecause, JobStatus
+from core.enums.schedules import RunOutcome, ScheduleMode
+from core.models.schedules import Schedule
 from core.money import UNLIMITED, format_cents
 from core.practices import reasons
 from core.practices.write_off_setting import SettingNotChosen

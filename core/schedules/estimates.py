@@ -10,17 +10,19 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from core import calendar_months
 from core.access.permissions import Action, Actor
 from core.db import timeouts
 from core.db.transient import QUERY_CANCELED, sqlstate
+from core.enums.claims import SETTLED
+from core.enums.job_items import Verdict
+from core.enums.jobs import JobKind
 from core.errors import Refusal
 from core.jobs.approval import limits
 from core.jobs.approval.limits import Limits
 from core.jobs.preview import cost_share, create_preview, preview_items
 from core.jobs.preview.job_request import Matching
-from core.models.claims import SETTLED
-from core.models.job_items import Verdict
-from core.models.jobs import JobKind, SettleJob
+from core.models.jobs import SettleJob
 from core.models.practices import Practice
 from core.models.schedules import Schedule
 from core.policy import terms
@@ -77,7 +79,7 @@ def estimate_next_run(session: Session, schedule: Schedule, *, now: dt.datetime)
 def estimate_request(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.datetime) -> RunEstimate:
     """Estimate the requested schedule as if `by` owned it. Raise `BadSchedule` and what `estimate_next_run` raises."""
     by.require(Action.MANAGE_SCHEDULES)
-    columns = request.columns(schedule_queries.find_reason(session, by.practice_id, request))
+    columns = schedule_queries.columns(session, by.practice_id, request)
     # Never added to the session.
     made = Schedule(practice_id=by.practice_id, id=0, owner_id=by.user_id, active_since=now, **columns)
     return estimate_next_run(session, made, now=now)
@@ -125,8 +127,8 @@ def _estimate(
 
 def _notes(session: Session, job: SettleJob, codes: Sequence[str | None]) -> list[str]:
     notes = []
-    if periods.month_of(job.as_of) in periods.closed_months(session, job.practice_id):
-        month = periods.format_long(job.as_of)
+    if calendar_months.month_of(job.as_of) in periods.closed_months(session, job.practice_id):
+        month = calendar_months.format_long(job.as_of)
         notes.append(f"{month} is closed. The run will settle nothing unless an administrator reopens the month.")
     if cost_share.NOTE_RULE in codes:
         missing = "has a note that only repeats the reason" if job.note.strip() else "has no note"

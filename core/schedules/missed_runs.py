@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.audit import Subject
+from core.enums.schedules import RunOutcome, ScheduleState
 from core.models.people import AuditEntry
 from core.models.practices import Practice
-from core.models.schedules import RunOutcome, Schedule, ScheduleRun, ScheduleState
+from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import descriptions, run_times, runs
 from core.schedules.requests import WEEKDAYS
 from core.schedules.run_times import PendingRuns, RunTime

@@ -3,7 +3,8 @@
 from typing import Final
 
 from core.access.permissions import ALLOWED_ACTIONS, Action
-from core.models.people import Role, User
+from core.enums.people import Role
+from core.models.people import User
 from core.schedules.descriptions import OWNER_LEFT, OWNER_MAY_NOT
 
 _REQUIRED_ACTIONS: Final = frozenset({Action.MANAGE_SCHEDULES, Action.PREVIEW_JOB, Action.CONFIRM_JOB})

@@ -8,15 +8,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.counting import counted
+from core.enums.job_items import Outcome, Verdict
+from core.enums.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus
+from core.enums.practices import WriteOffSetting
+from core.enums.schedules import RunOutcome, ScheduleMode
 from core.jobs import job_queries
 from core.jobs.keys import JobKey
 from core.jobs.preview.totals import PreviewTotals
 from core.jobs.results import outcomes, progress
 from core.jobs.results.progress import Progress
-from core.models.job_items import JobItem, Outcome, Verdict
-from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
-from core.models.practices import WriteOffSetting
-from core.models.schedules import RunOutcome, ScheduleMode, ScheduleRun
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.models.schedules import ScheduleRun
 from core.schedules import descriptions
 
 IN_OTHER_JOB: Final = "in_other_job"

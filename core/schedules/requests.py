@@ -7,10 +7,9 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
 from core.errors import BadInput
-from core.models.practices import PracticeReason
-from core.money import CENTS_MAX, UNLIMITED, UNLIMITED_WORD
+from core.money import CENTS_MAX, UNLIMITED_WORD
 from core.reading import NOTE_CHARACTERS_MAX, checked_name, is_valid_note, join_faults, number
 
 NAME_CHARACTERS_MAX: Final = 60
@@ -119,21 +118,6 @@ class ScheduleRequest(BaseModel):
         if len(cleaned) > MAIL_TO_MAX or not all(map(_ADDRESS.fullmatch, cleaned)):
             raise ValueError
         return cleaned
-
-    def columns(self, reason: PracticeReason) -> dict[str, Any]:
-        """Return the values of the schedule's columns. `reason` is the practice's reason with the request's code."""
-        values = self.model_dump(exclude={"weekdays", "mail_to", "reason"})
-        own_reason = None if reason.code == reason.kind.value else reason.code
-        caps = {cap: UNLIMITED if values[cap] == UNLIMITED_WORD else values[cap] for cap in ("claims_max", "cents_max")}
-        fields = {
-            **values,
-            **caps,
-            "reason": reason.kind,
-            "own_reason": own_reason,
-            "weekdays": list(self.weekdays),
-            "mail_to": list(self.mail_to),
-        }
-        return {COLUMNS.get(name, name): value for name, value in fields.items()}
 
 
 _CAP: Final = "enter a number, or the word unlimited"

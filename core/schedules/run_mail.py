@@ -8,8 +8,10 @@ from typing import Final, NamedTuple
 from sqlalchemy import and_, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.models.jobs import FINAL_STATUSES, SettleJob
-from core.models.notices import OutboxMessage, OutboxState
+from core.enums.jobs import FINAL_STATUSES
+from core.enums.notices import OutboxState
+from core.models.jobs import SettleJob
+from core.models.notices import OutboxMessage
 from core.models.schedules import ScheduleRun
 from core.schedules import reports
 from core.settings import load_settings

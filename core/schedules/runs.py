@@ -9,14 +9,16 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.permissions import Actor
 from core.access.users import actor_for
+from core.enums.jobs import NextStep
+from core.enums.schedules import RunOutcome, ScheduleMode
 from core.errors import Refusal
 from core.jobs.preview.create_preview import ScheduleTerms, request_preview
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.preview.schedule_lock import ScheduleRunBusy
 from core.jobs.preview.selections import NothingSelected
-from core.models.jobs import NextStep, SettleJob
+from core.models.jobs import SettleJob
 from core.models.people import User
-from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun
+from core.models.schedules import Schedule, ScheduleRun
 from core.practices import reasons
 from core.practices.periods import PeriodBusy
 from core.schedules import run_mail

@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
+from core.enums.jobs import CONFIRMATION
+from core.enums.schedules import ScheduleMode, ScheduleState
 from core.errors import BadInput, Refusal, or_raise
-from core.jobs.lifecycle import CONFIRMATION, ConfirmationMismatch
-from core.models.schedules import Schedule, ScheduleMode, ScheduleRun, ScheduleState
+from core.jobs.lifecycle import ConfirmationMismatch
+from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import change_facts, descriptions, missed_runs, owner_check, runs, schedule_queries
 from core.schedules.requests import ScheduleRequest
 from core.schedules.schedule_queries import NoSuchSchedule
@@ -67,7 +69,7 @@ def create(session: Session, request: ScheduleRequest, *, by: Actor, now: dt.dat
         "created_by": by.user_id,
         "changed_at": now,
         "changed_by": by.user_id,
-        **request.columns(schedule_queries.find_reason(session, by.practice_id, request)),
+        **schedule_queries.columns(session, by.practice_id, request),
     }
     try:
         with session.begin_nested():
@@ -98,7 +100,7 @@ def change(
         if confirmation != CONFIRMATION:
             raise ConfirmationMismatch
         by.require_verified()
-    wanted = request.columns(schedule_queries.find_reason(session, by.practice_id, request))
+    wanted = schedule_queries.columns(session, by.practice_id, request)
     facts = change_facts.of_change(schedule, wanted, request, by=by)
     if {"local_time", "weekdays"} & facts.keys():
         missed_runs.record_due_before_change(session, schedule, wanted, now=now)

@@ -2,19 +2,23 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from core import calendar_months
+from core.enums.schedules import ScheduleState
 from core.errors import NotFound, or_raise
 from core.models.practices import Practice, PracticeReason
-from core.models.schedules import Schedule, ScheduleRun, ScheduleState
-from core.practices import periods, reasons
+from core.models.schedules import Schedule, ScheduleRun
+from core.money import UNLIMITED, UNLIMITED_WORD
+from core.practices import reasons
 from core.practices.reasons import UnknownReason
 from core.schedules import run_times
-from core.schedules.requests import BadSchedule, ScheduleRequest
+from core.schedules.requests import COLUMNS, BadSchedule, ScheduleRequest
 
 
 class NoSuchSchedule(NotFound):
@@ -34,7 +38,7 @@ def list_schedules(session: Session, practice_id: int) -> Sequence[Schedule]:
 def with_runs_in(session: Session, practice_id: int, month: dt.date, *, now: dt.datetime) -> list[Schedule]:
     """Return the schedules whose next run is in the month (its first day). Closing it refuses those runs."""
     coming = ((schedule, next_run(session, schedule, now=now)) for schedule in list_schedules(session, practice_id))
-    return [schedule for schedule, run_time in coming if run_time and periods.month_of(run_time.date) == month]
+    return [schedule for schedule, run_time in coming if run_time and calendar_months.month_of(run_time.date) == month]
 
 
 def find(session: Session, practice_id: int, schedule_id: int) -> Schedule:
@@ -43,8 +47,25 @@ def find(session: Session, practice_id: int, schedule_id: int) -> Schedule:
     return or_raise(session.scalars(select(Schedule).where(*this)).one_or_none(), NoSuchSchedule)
 
 
-def find_reason(session: Session, practice_id: int, request: ScheduleRequest) -> PracticeReason:
-    """Return the request's reason. Block its retirement until commit. Raise `BadSchedule` if it is not in use."""
+def columns(session: Session, practice_id: int, request: ScheduleRequest) -> dict[str, Any]:
+    """Return the values of the requested schedule's columns. Block its reason's retirement until commit.
+
+    Raise `BadSchedule` if the reason is not in use.
+    """
+    reason = _find_reason(session, practice_id, request)
+    caps = {"claims_max": request.claims_max, "cents_max": request.cents_max}
+    fields = {
+        **request.model_dump(exclude={"weekdays", "mail_to"}),
+        **{cap: UNLIMITED if value == UNLIMITED_WORD else value for cap, value in caps.items()},
+        "reason": reason.kind,
+        "own_reason": None if reason.code == reason.kind.value else reason.code,
+        "weekdays": list(request.weekdays),
+        "mail_to": list(request.mail_to),
+    }
+    return {COLUMNS.get(name, name): value for name, value in fields.items()}
+
+
+def _find_reason(session: Session, practice_id: int, request: ScheduleRequest) -> PracticeReason:
     session.execute(select(Practice.id).where(Practice.id == practice_id).with_for_update(read=True))
     try:
         reason = reasons.find(session, practice_id, request.reason)

@@ -17,13 +17,15 @@ from core.access import audit, authorize
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.db.transient import is_transient
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
+from core.enums.schedules import ScheduleState
 from core.jobs.execution import chunks
 from core.jobs.execution.sweep import WorkFound
 from core.jobs.keys import JobKey
-from core.models.jobs import JobStatus, SettleJob
-from core.models.people import Role
+from core.models.jobs import SettleJob
 from core.models.practices import Practice
-from core.models.schedules import Schedule, ScheduleRun, ScheduleState
+from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import descriptions, missed_runs, owner_check, run_mail, run_times, runs
 from core.schedules.runs import BUSY_REFUSALS
 

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.permissions import Action, Actor
+from core.enums.schedules import ScheduleState
 from core.models.practices import Practice
-from core.models.schedules import Schedule, ScheduleState
+from core.models.schedules import Schedule
 from core.practices import practice_queries
 from core.practices.create import checked_time_zone
 from core.schedules import descriptions, missed_runs, run_times

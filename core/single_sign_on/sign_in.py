@@ -17,8 +17,9 @@ from core.access import audit, one_person, users
 from core.access.audit import Subject
 from core.access.authorize import lock_users
 from core.access.users import NAME_CHARACTERS_MAX, EmailTaken
+from core.enums.people import Role
 from core.errors import BadInput, or_raise
-from core.models.people import Role, User
+from core.models.people import User
 from core.models.single_sign_on import GroupRole, SignInDomain, SignInRequest, SingleSignOn, UserIdentity
 from core.single_sign_on.id_token import LEEWAY_SECONDS, Identity
 from core.single_sign_on.refusals import (

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from core.enums.people import Role
 from core.errors import BadInput
-from core.models.people import Role
 from core.notices.webhook_address import BadWebhookUrl, WebhookReach, check_url
 
 CHARACTERS_MAX: Final = 500

@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.db.engine import Sessions
+from core.enums.jobs import WORKABLE_STATUSES, JobKind
 from core.jobs.results import progress
-from core.models.jobs import WORKABLE_STATUSES, JobKind
 from core.settings import QUEUE_CONTROL, QUEUE_SETTLE
 from core.version import product_version
 from core.watch import heartbeat, statistics, tally

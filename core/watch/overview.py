@@ -12,14 +12,17 @@ from sqlalchemy.orm import Session
 
 from core import zone_database
 from core.db.engine import Sessions
+from core.enums.job_items import ChunkState
+from core.enums.jobs import IN_PROGRESS_STATUSES, JobStatus
+from core.enums.schedules import RunOutcome, ScheduleState
 from core.jobs.keys import JobKey
 from core.jobs.results import progress
 from core.jobs.results.progress import Progress
-from core.models.job_items import ChunkState, JobChunk
-from core.models.jobs import IN_PROGRESS_STATUSES, JobStatus, SettleJob
+from core.models.job_items import JobChunk
+from core.models.jobs import SettleJob
 from core.models.operations import Process
 from core.models.practices import Practice
-from core.models.schedules import RunOutcome, Schedule, ScheduleRun, ScheduleState
+from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import run_times
 from core.version import product_version
 from core.watch import heartbeat, statistics

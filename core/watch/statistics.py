@@ -6,14 +6,18 @@ from typing import Final, NamedTuple
 from sqlalchemy import and_, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from core.enums.job_items import ChunkState, Outcome
+from core.enums.jobs import WORKABLE_STATUSES, JobKind, JobStatus
+from core.enums.notices import OutboxState
+from core.enums.schedules import RunOutcome
 from core.jobs.keys import JobKey
 from core.models.claims import Claim
-from core.models.job_items import ChunkState, JobChunk, JobFailure, JobItem, Outcome
-from core.models.jobs import WORKABLE_STATUSES, JobKind, JobStatus, SettleJob
-from core.models.notices import OutboxMessage, OutboxState
+from core.models.job_items import JobChunk, JobFailure, JobItem
+from core.models.jobs import SettleJob
+from core.models.notices import OutboxMessage
 from core.models.operations import Tally
 from core.models.practices import Practice
-from core.models.schedules import RunOutcome, ScheduleRun
+from core.models.schedules import ScheduleRun
 
 PRACTICES_MAX: Final = 1_000  # with their own figures, if that is turned on
 

@@ -1,5 +1,7 @@
 """Read the segments of an 837 into claims. A claim belongs to the last provider, subscriber and dependent before it."""
 
+import datetime as dt
+from contextlib import suppress
 from typing import Any, Final
 
 from core.money import format_cents
@@ -8,7 +10,7 @@ from core.x12.delimiters import Delimiters
 from core.x12.parties import Party, Reference, read_nm1
 from core.x12.problems import UNREADABLE, Fault, Problem
 from core.x12.transaction_reader import TransactionReader
-from core.x12.values import NotADate, period
+from core.x12.values import DAYS, NotADate, period
 
 _PROVIDER, _SUBSCRIBER, _DEPENDENT = "20", "22", "23"  # levels in HL03
 _PAD: Final = [""] * 12
@@ -18,13 +20,14 @@ class ClaimReader(TransactionReader):
     """Reads one 837P or 837I."""
 
     ignored = (
-        "BHT", "CL1", "CN1", "CR1", "CR2", "CR3", "CR4", "CR5", "CR6", "CR7", "CR8", "CRC", "CTP", "CUR", "FRM",
+        "CL1", "CN1", "CR1", "CR2", "CR3", "CR4", "CR5", "CR6", "CR7", "CR8", "CRC", "CTP", "CUR", "FRM",
         "HCP", "HI", "HSD", "K3", "LIN", "LQ", "MEA", "MIA", "MOA", "N2", "N3", "N4", "NTE", "OI", "PER", "PRV", "PS1",
         "PWK", "QTY", "SV4", "SV5", "SV6", "SV7", "TOO", "UR",
     )  # fmt: skip
 
     def __init__(self, file: str, delimiters: Delimiters, records: list[Any], *, is_old: bool) -> None:
         super().__init__(file, delimiters, records, is_old=is_old)
+        self._written_on: dt.date | None = None
         self._provider: Party | None = None
         self._coverage: Coverage | None = None  # of the subscriber level
         self._patient: Party | None = None
@@ -39,6 +42,7 @@ class ClaimReader(TransactionReader):
         self._at: SentClaim | Coverage | SentLine | LinePayment | None = None
         self._references: list[Reference] = []
         self.takes = {
+            "BHT": self._take_beginning,
             "HL": self._take_loop, "SBR": self._take_coverage, "PAT": self._take_dependent, "NM1": self._take_party,
             "CLM": self._take_claim, "REF": self._take_reference, "DTP": self._take_period, "AMT": self._take_amount,
             "DMG": self._take_birth, "CAS": self._take_adjustments, "LX": self._take_line_number,
@@ -49,6 +53,10 @@ class ClaimReader(TransactionReader):
         """End the last claim."""
         self._end_claim()
         self._end_loops()
+
+    def _take_beginning(self, _: int, elements: list[str]) -> None:
+        with suppress(IndexError, NotADate):
+            self._written_on = DAYS[elements[4]]
 
     def _take_loop(self, number: int, elements: list[str]) -> None:
         self._end_claim()
@@ -104,8 +112,13 @@ class ClaimReader(TransactionReader):
                     coverage.payer = coverage.payer or party
 
     def _take_birth(self, number: int, elements: list[str]) -> None:
-        if self._person is not None:
-            self._person.born_on = self.day(number, elements, 2)
+        if self._person is None:
+            return
+        born_on = self.day(number, elements, 2)
+        if born_on and self._written_on and born_on > self._written_on:
+            self.add(Problem.FUTURE_BIRTH, number, "DMG02")
+            born_on = None
+        self._person.born_on = born_on
 
     def _take_claim(self, number: int, elements: list[str]) -> None:
         self._end_claim()

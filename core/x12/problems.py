@@ -123,6 +123,7 @@ class Problem(Enum):
         "no fix is needed",
     )
     BAD_DATE = Reach.WARNING, "the value is not a date, and was not read", _ASK
+    FUTURE_BIRTH = Reach.WARNING, "the date of birth is after the date of the transaction, and was not read", _ASK
     WRONG_SEPARATOR = Reach.WARNING, "the element has no component separator as ISA16 declares it", _ASK
     OLD_VERSION = Reach.WARNING, "the transaction has the old version 4010", "ask the sender for version 5010"
     OTHER_TRANSACTION = Reach.WARNING, "the transaction is of a different type, and was not read", "no fix is needed"

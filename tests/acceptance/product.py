@@ -16,11 +16,11 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
 
 from core.db.engine import Sessions, make_engine, make_sessions, transaction
+from core.enums.jobs import FINAL_STATUSES, JobStatus
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.jobs.results.progress import Progress
 from core.models.job_items import JobChunk
-from core.models.jobs import FINAL_STATUSES, JobStatus
 from core.settings import QUEUE_CONTROL, TASK_SWEEP, TASK_WORK
 from tests.factories import GivenPractice, a_practice
 from tests.servers import broker_client

@@ -6,9 +6,9 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from core.db.engine import make_engine, make_sessions
+from core.enums.jobs import JobStatus
 from core.local import binaries, unprivileged
 from core.local.broker import Broker
-from core.models.jobs import JobStatus
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.factories import GivenPractice
 from tests.roles import as_superuser

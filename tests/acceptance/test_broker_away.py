@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from core.enums.jobs import JobStatus
 from core.jobs.keys import JobKey
-from core.models.jobs import JobStatus
 from core.settings import TASK_PREPARE, TASK_WORK
 from tests.acceptance.own_broker import OwnBroker, own_broker
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now

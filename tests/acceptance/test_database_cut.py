@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import make_url, text
 
 from core.db.engine import transaction
+from core.enums.job_items import ChunkState
+from core.enums.jobs import JobStatus
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.local.broker import Broker
-from core.models.job_items import ChunkState
-from core.models.jobs import JobStatus
 from tests.acceptance.own_postgres import LossyNetwork, lossy_network, own_postgres
 from tests.acceptance.product import PATIENCE_SECONDS, Hold, Product, running_product, utc_now
 from tests.factories import GivenPractice

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
+from core.enums.job_items import ChunkState
 from core.jobs.keys import JobKey
-from core.models.job_items import ChunkState, JobChunk
+from core.models.job_items import JobChunk
 from core.settings import QUEUE_SETTLE
 from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.processes import family_of

@@ -2,9 +2,9 @@
 
 import json
 
+from core.enums.claims import Hold
+from core.enums.practices import WriteOffSetting
 from core.jobs.keys import JobKey
-from core.models.claims import Hold
-from core.models.practices import WriteOffSetting
 from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.acceptance.web import Api, Web
 from tests.factories import GivenPractice, Line

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.models.jobs import JobStatus
+from core.enums.jobs import JobStatus
 from tests.acceptance.product import PATIENCE_SECONDS, Product
 from tests.acceptance.web import HOST, Web
 from tests.waiting import eventually

@@ -10,11 +10,11 @@ import pytest
 from celery import Celery
 from sqlalchemy import text
 
+from core.enums.jobs import JobStatus
 from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.broker import Broker
 from core.local.guardian import StopPolicy
-from core.models.jobs import JobStatus
 from core.settings import BROKER_TRANSPORT_OPTIONS, QUEUE_CONTROL, QUEUE_SETTLE, TASK_SWEEP, TASK_WORK, Settings
 from tests.acceptance.own_broker import OwnBroker
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now

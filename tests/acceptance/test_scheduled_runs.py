@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import select
 
 from core.db.engine import transaction
+from core.enums.people import Role
+from core.enums.schedules import RunOutcome
 from core.jobs.keys import JobKey
 from core.local import programs
 from core.local.broker import Broker
 from core.local.guardian import StopPolicy
 from core.models.jobs import SettleJob
-from core.models.people import Role
-from core.models.schedules import RunOutcome, ScheduleRun
+from core.models.schedules import ScheduleRun
 from core.practices.create import DEFAULT_TIME_ZONE
 from core.schedules import run_mail, schedule_commands
 from core.schedules.run_mail import MailState, RunMail

@@ -14,8 +14,8 @@ from core.access import audit, user_sessions
 from core.access.audit import Subject
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.people import Role
 from core.jobs.keys import JobKey
-from core.models.people import Role
 from core.models.practices import Patient
 from tests.acceptance.product import PATIENCE_SECONDS, Product, utc_now
 from tests.acceptance.slow_clients import DOWNLOADS, HALVES, Caller, holding

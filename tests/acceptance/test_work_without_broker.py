@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from core.db.engine import transaction
+from core.enums.job_items import ChunkState
+from core.enums.jobs import JobStatus
 from core.jobs.keys import JobKey
 from core.local.broker import Broker
-from core.models.job_items import ChunkState
-from core.models.jobs import JobStatus
 from core.models.schedules import ScheduleRun
 from core.settings import Settings
 from core.watch import heartbeat, statistics

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from core.enums.job_items import ChunkState
+from core.enums.jobs import JobStatus
 from core.local.broker import Broker
-from core.models.job_items import ChunkState
-from core.models.jobs import JobStatus
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product, utc_now
 from tests.processes import children_of
 from tests.servers import Databases

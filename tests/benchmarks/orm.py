@@ -15,11 +15,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.db.engine import Sessions, make_engine, make_sessions, transaction
+from core.enums.job_items import Outcome, Verdict
+from core.enums.ledger import PostingKind, Responsibility
 from core.jobs.keys import JobKey
 from core.models.claims import Claim, LineItem
-from core.models.job_items import JobItem, Outcome, Verdict
+from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
-from core.models.ledger import Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 from core.settings import BROKER_TRANSPORT_OPTIONS
 
 QUEUE = "one_by_one"

@@ -10,8 +10,8 @@ from core import search
 from core.books import write_off_report
 from core.books.write_off_groups import Asked
 from core.claims import aging, feed
+from core.claims.claim_filter import ClaimFilter
 from core.claims.feed_order import Cursor, cursor_value
-from core.claims.filters import ClaimFilter
 from core.db.engine import Sessions
 from core.db.scope import of_practice
 from core.models.claims import Claim

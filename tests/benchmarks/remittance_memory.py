@@ -8,10 +8,11 @@ from typing import Final
 import psutil
 
 from core.db.engine import Sessions, transaction
+from core.enums.imports import ImportStatus
 from core.intake.uploads import commands, import_queries, lifecycle, receive
 from core.intake.uploads.lifecycle import ImportKey
 from core.models.claims import Claim, LineItem
-from core.models.imports import ImportJob, ImportStatus
+from core.models.imports import ImportJob
 from core.models.ledger import Posting
 from core.settings import QUEUE_SETTLE, TASK_IMPORT
 from tests import x12_files

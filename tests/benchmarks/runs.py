@@ -13,13 +13,14 @@ from sqlalchemy import select
 
 from core.access.permissions import Actor
 from core.db.engine import Sessions, make_engine, make_sessions, transaction
+from core.enums.jobs import JobStatus
 from core.jobs import commands, prepare
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.results.progress import Progress, for_job
 from core.local.guardian import Guardian
 from core.models.claims import Claim
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from core.settings import BROKER_TRANSPORT_OPTIONS, HINTS_PER_CONFIRM_MAX, QUEUE_SETTLE, TASK_WORK
 from tests.benchmarks.measure import Watch
 from tests.benchmarks.places import Place

@@ -9,8 +9,9 @@ from typing import Final
 from core.access import tokens, user_sessions
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.people import Role
 from core.jobs.keys import JobKey
-from core.models.people import Role, User
+from core.models.people import User
 from tests.acceptance.product import PATIENCE_SECONDS, Product, running_product
 from tests.acceptance.slow_clients import DOWNLOADS, HALVES, Caller, holding
 from tests.acceptance.web import Web, running_web

@@ -21,7 +21,7 @@ GROWTH_MAX: Final = 0.10
 _ADDRESSES: Final = (
     "/claims", "/feed/totals", "/feed/counts", "/jobs/{preview}", "/jobs/{job}", "/jobs/{job}/certificate",
     "/jobs/{job}/files/settled.csv", "/jobs/{job}/files/settled.xlsx", "/jobs/{job}/files/not-settled.csv",
-    "/jobs/{preview}/files/not-reached.xlsx",
+    "/jobs/{preview}/files/not-processed.xlsx",
 )  # fmt: skip
 
 

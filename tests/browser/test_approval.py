@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.access import second_factor, totp
+from core.enums.people import Role
 from core.jobs.keys import JobKey
-from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import NOW, GivenPractice, Line
 
@@ -146,7 +146,9 @@ def test_users_and_limits_are_managed(practice: GivenPractice, open_as: OPEN, wi
     page.get_by_label("Role").select_option("approver")
     page.get_by_label("Max write-off per claim").fill("75")
     page.get_by_role("button", name="Add").click()
-    expect(page.locator("#job_limit_cents-fault")).to_have_text("Enter an amount, or “unlimited”.")
+    expect(page.locator("#job_limit_cents-fault")).to_have_text(
+        "Enter an amount in dollars and cents, such as 1234.56, or “unlimited”."
+    )
     look(page)
     page.get_by_label("Max write-off per job").fill("unlimited")
     page.get_by_role("button", name="Add").click()
@@ -156,7 +158,9 @@ def test_users_and_limits_are_managed(practice: GivenPractice, open_as: OPEN, wi
     page.get_by_role("link", name="Open user").click()
     page.get_by_label("Max write-off per claim").fill("")
     page.get_by_role("button", name="Save limits").click()
-    expect(page.locator("#claim_limit_cents-fault")).to_have_text("Enter an amount, or “unlimited”.")
+    expect(page.locator("#claim_limit_cents-fault")).to_have_text(
+        "Enter an amount in dollars and cents, such as 1234.56, or “unlimited”."
+    )
     look(page)
     page.get_by_label("Max write-off per claim").fill("50")
     page.get_by_role("button", name="Save limits").click()

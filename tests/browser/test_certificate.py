@@ -3,7 +3,7 @@
 import re
 import zlib
 
-from core.models.practices import PayerClass
+from core.enums.practices import PayerClass
 from tests.browser.conftest import OPEN, no_browser
 from tests.factories import GivenPractice, Line
 

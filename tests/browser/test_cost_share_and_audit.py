@@ -5,9 +5,9 @@ from playwright.sync_api import expect
 
 from core.claims import holds
 from core.db.engine import transaction
-from core.models.claims import Hold
-from core.models.people import Role
-from core.models.practices import PayerClass
+from core.enums.claims import Hold
+from core.enums.people import Role
+from core.enums.practices import PayerClass
 from core.practices import exclusions, limits
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import NOW, GivenPractice, Line

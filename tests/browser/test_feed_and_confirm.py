@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.models.jobs import JobStatus, SettleJob
-from core.models.practices import PayerClass
+from core.enums.jobs import JobStatus
+from core.enums.practices import PayerClass
+from core.models.jobs import SettleJob
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import GivenPractice, Line
 

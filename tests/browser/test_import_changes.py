@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from core.enums.people import Role
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import write_template
 from core.intake.loading.imported import ImportOptions
-from core.models.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import NOW, GivenPractice
 

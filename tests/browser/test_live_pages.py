@@ -9,9 +9,10 @@ from playwright.sync_api import expect
 
 from core.access import password_links
 from core.db.engine import transaction
+from core.enums.people import Role
 from core.jobs.execution import engine, finish
 from core.jobs.keys import JobKey
-from core.models.people import Role, User
+from core.models.people import User
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import NOW, GivenPractice, Line, ticking
 from tests.remittances import clp, st, svc, take_transactions

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from core.books import closing
 from core.db.engine import transaction
-from core.models.people import Role
+from core.enums.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import NOW, GivenPractice, Line
 

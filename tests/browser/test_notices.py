@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.access.permissions import Actor
-from core.models.people import Role
+from core.enums.people import Role
 from core.notices import webhooks
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import NOW, GivenPractice

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from core.models.people import Role
+from core.enums.people import Role
 from core.money import format_cents
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import GivenPractice

@@ -6,7 +6,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from core.access import users
-from core.models.people import Role
+from core.enums.people import Role
 from core.practices import factor_setting
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import NOW, GivenPractice, Line

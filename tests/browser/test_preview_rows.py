@@ -2,8 +2,8 @@
 
 from playwright.sync_api import expect
 
-from core.models.claims import Hold
-from core.models.practices import PayerClass
+from core.enums.claims import Hold
+from core.enums.practices import PayerClass
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import GivenPractice, Line
 

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.models.claims import Hold
-from core.models.people import Role
+from core.enums.claims import Hold
+from core.enums.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import GivenPractice, Line
 

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.access.permissions import Actor
-from core.models.claims import SETTLED
-from core.models.people import Role
-from core.models.schedules import ScheduleMode
+from core.enums.claims import SETTLED
+from core.enums.people import Role
+from core.enums.schedules import ScheduleMode
 from core.schedules import schedule_queries
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import GivenPractice, Line

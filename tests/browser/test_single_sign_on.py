@@ -7,7 +7,7 @@ from flask import Flask
 from playwright.sync_api import expect
 from sqlalchemy import Engine
 
-from core.models.people import Role
+from core.enums.people import Role
 from core.settings import Settings
 from core.single_sign_on import settings, web_client
 from tests.browser.conftest import OPEN, faults_of, no_browser

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from core.models.people import Role
+from core.enums.people import Role
 from tests.browser.conftest import OPEN, faults_of, no_browser
 from tests.factories import GivenPractice, Line
 

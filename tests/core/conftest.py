@@ -4,7 +4,7 @@ import pytest
 
 from core.access.permissions import Actor
 from core.db.engine import Sessions
-from core.models.people import Role
+from core.enums.people import Role
 from tests import repeats
 from tests.factories import GivenPractice, a_practice
 

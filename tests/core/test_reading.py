@@ -6,10 +6,10 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from core import reading
+from core.enums.claims import ClaimType
 from core.errors import BadInput
 from core.jobs.preview.job_request import JobRequest
 from core.ledger import entries
-from core.models.claims import ClaimType
 
 
 class Small(BaseModel, extra="forbid"):

@@ -7,7 +7,7 @@ import pytest
 from core import search
 from core.claims import feed
 from core.db.engine import Sessions
-from core.models.people import Role
+from core.enums.people import Role
 from core.search import Found, Kind, Search
 from tests.factories import NOW, GivenPractice, Line, a_practice
 

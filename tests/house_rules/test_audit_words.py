@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.audit.sentences import ACT_SENTENCES, details, sentence, who
-from core.models.jobs import JobStatus
+from core.enums.jobs import JobStatus
 from core.schedules.run_mail import MailState
 
 HOUSE = Path(__file__).parents[2]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from core import cli, settings
+from core.enums.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus
 from core.jobs import codes
 from core.jobs.lifecycle import TRANSITIONS
-from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus
 from core.policy.rule import RuleAction
 from core.policy.rules import RULES
 

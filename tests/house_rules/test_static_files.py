@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.models.jobs import JobStatus
+from core.enums.jobs import JobStatus
 
 WEBUI = Path(__file__).parents[2] / "webui"
 VENDOR = WEBUI / "static" / "vendor"

@@ -76,7 +76,7 @@ ALLOWED = (
     Allowance("core/jobs/preview/schedule_lock.py", '"night_busy"', FIELD),
     Allowance("core/jobs/preview/schedule_lock.py", '"nights"', "both versions take this lock"),
     Allowance("tests/core/schedules/test_races.py", "'nights'", "both versions take this lock"),
-    Allowance("core/models/jobs.py", '"asker_may_not"', STORED),
+    Allowance("core/enums/jobs.py", '"asker_may_not"', STORED),
     Allowance("core/schedules/descriptions.py", '"next_night_came"', STORED),
     Allowance("core/schedules/missed_runs.py", '"schedule.night_failed"', STORED),
     Allowance("core/audit/sentences.py", '"schedule.night_failed"', STORED),

@@ -12,10 +12,11 @@ from sqlalchemy import select
 
 from core.books.invariants import violations
 from core.db.engine import Sessions, make_sessions, transaction
+from core.enums.practices import WriteOffSetting
 from core.intake.csv.postings_import import import_postings
 from core.ledger import recoveries, write_offs
 from core.models.ledger import Posting
-from core.models.practices import Practice, WriteOffSetting
+from core.models.practices import Practice
 from tests import repeats
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.properties import expected_balances

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from core.access.permissions import Actor
 from core.books.invariants import violations
 from core.db.engine import Sessions, make_sessions, transaction
+from core.enums.people import Role
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.ledger import manual_postings
 from core.ledger.entries import parse_entry
-from core.models.people import Role
 from tests import repeats
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.servers import Databases

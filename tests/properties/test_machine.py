@@ -19,24 +19,27 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import and_, func, select
 
+from core import calendar_months
 from core.access import user_management
 from core.books import closing
 from core.books.invariants import violations
 from core.claims.holds import set_hold
 from core.db.engine import Sessions, make_sessions, transaction
+from core.enums.claims import Hold
+from core.enums.jobs import JobStatus
+from core.enums.ledger import PostingKind
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.errors import Refusal
 from core.intake.csv.postings_import import import_postings
 from core.jobs import commands
 from core.jobs.execution import chunks, engine, settle_chunk, sweep
 from core.jobs.keys import JobKey
 from core.ledger import credit_moves, entries, manual_postings, voids, write_offs
-from core.models.claims import Claim, Hold
-from core.models.jobs import JobStatus
-from core.models.ledger import Posting, PostingKind
-from core.models.people import Role
-from core.models.practices import WriteOffSetting
+from core.models.claims import Claim
+from core.models.ledger import Posting
 from core.money import UNLIMITED, format_plain_amount
-from core.practices import exclusions, limits, periods, write_off_setting
+from core.practices import exclusions, limits, write_off_setting
 from core.practices.periods import PeriodClosed
 from tests import repeats
 from tests.factories import NOW, GivenPractice, Line, a_practice
@@ -276,13 +279,13 @@ class Practice(RuleBasedStateMachine):
 
         Jobs confirmed before keep their posting date; later payments and reversals are dated after it.
         """
-        first = periods.next_month(periods.month_of(self.now.date()))
+        first = calendar_months.next_month(calendar_months.month_of(self.now.date()))
         self.now = dt.datetime.combine(first, self.now.timetz())
 
     def _month(self, months_ago: int) -> dt.date:
-        month = periods.month_of(self.now.date())
+        month = calendar_months.month_of(self.now.date())
         for _ in range(months_ago):
-            month = periods.month_of(month - dt.timedelta(days=1))
+            month = calendar_months.month_of(month - dt.timedelta(days=1))
         return month
 
     @rule(

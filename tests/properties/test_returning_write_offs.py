@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from core.books.invariants import violations
 from core.db.engine import Sessions, make_sessions, transaction
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.exports import postings
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import template_files
 from core.intake.loading.imported import Imported, ImportOptions
-from core.models.people import Role
-from core.models.practices import WriteOffSetting
 from core.practices.practice_queries import find_by_name
 from tests import repeats
 from tests.balances import different_claims

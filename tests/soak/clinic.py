@@ -13,18 +13,20 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.books import closing
+from core.calendar_months import month_of
 from core.claims.holds import set_hold
 from core.db.engine import transaction
 from core.db.transient import is_transient
+from core.enums.claims import Hold
+from core.enums.jobs import FINAL_STATUSES, JobStatus
+from core.enums.people import Role
 from core.errors import Refusal
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import JobRequest
 from core.ledger import entries, manual_postings
-from core.models.claims import Hold
-from core.models.jobs import FINAL_STATUSES, JobStatus, SettleJob
-from core.models.people import Role
-from core.practices.periods import PeriodClosed, month_of
+from core.models.jobs import SettleJob
+from core.practices.periods import PeriodClosed
 from tests.acceptance.product import Product, utc_now
 
 CLAIMS = 1_000

@@ -19,8 +19,8 @@ from werkzeug.test import TestResponse
 from core.access import user_sessions
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
+from core.enums.people import Role
 from core.jobs.keys import JobKey
-from core.models.people import Role
 from tests.factories import NOW, GivenPractice, a_practice
 from tests.shared_app import application
 from webui.shared.auth import SESSION_COOKIE

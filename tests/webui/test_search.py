@@ -13,7 +13,7 @@ from core import search
 from core.access import user_sessions
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
-from core.models.people import Role
+from core.enums.people import Role
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.webui.conftest import Browser, LinkParser, page_text
 from tests.webui.operations.test_metrics import an_app

@@ -23,12 +23,13 @@ from core.books import closing
 from core.claims import views
 from core.claims.views import ViewContent
 from core.db.engine import make_sessions, transaction
+from core.enums.people import Role
 from core.errors import Refusal
 from core.exports import layouts, sent_files
 from core.intake.mapping.saved_mappings import save_mapping
 from core.intake.parsing.faults import ImportRefused
 from core.intake.uploads import receive
-from core.models.people import Role, User
+from core.models.people import User
 from core.notices import webhooks
 from core.notices.webhooks import KINDS
 from core.practices import exclusions

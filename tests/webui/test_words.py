@@ -5,13 +5,13 @@ from enum import StrEnum
 
 import pytest
 
+from core.enums.claims import ClaimStatus, ClaimType, Hold
+from core.enums.job_items import Outcome, Verdict
+from core.enums.jobs import JobKind, JobStatus
+from core.enums.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.enums.people import Role
+from core.enums.practices import PayerClass, WriteOffSetting
 from core.jobs import codes
-from core.models.claims import ClaimStatus, ClaimType, Hold
-from core.models.job_items import Outcome, Verdict
-from core.models.jobs import JobKind, JobStatus
-from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
-from core.models.people import Role
-from core.models.practices import PayerClass, WriteOffSetting
 from webui.shared import apostrophes, labels
 
 KINDS = [

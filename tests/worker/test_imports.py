@@ -8,9 +8,9 @@ from sqlalchemy import text
 
 from core.books.closing import IMPORT_LOCK
 from core.db.engine import Sessions
+from core.enums.imports import ImportStatus
 from core.intake.uploads import commands
 from core.intake.uploads.lifecycle import ImportKey
-from core.models.imports import ImportStatus
 from core.settings import TASK_IMPORT
 from tests.factories import GivenPractice, a_practice
 from tests.uploads import Uploads, uploads_of

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from core.db.engine import Sessions
+from core.enums.imports import ImportStatus
+from core.enums.jobs import JobStatus
 from core.intake.uploads import commands, lifecycle
 from core.intake.uploads.lifecycle import ImportKey
-from core.models.imports import ImportStatus
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from core.settings import TASK_IMPORT, TASK_WORK
 from tests.factories import GivenPractice, a_practice
 from tests.remittances import clp, svc

@@ -13,10 +13,10 @@ from psutil import Process
 from sqlalchemy import select, text
 
 from core.db.engine import Sessions
+from core.enums.imports import ImportStatus
 from core.intake.uploads import commands
 from core.intake.uploads.lifecycle import ImportKey
 from core.models.claims import Claim
-from core.models.imports import ImportStatus
 from core.settings import TASK_IMPORT
 from tests.factories import a_practice
 from tests.uploads import Uploads, uploads_of

@@ -11,7 +11,7 @@ from core.access.permissions import Action
 from core.claims import aging
 from core.claims.age_buckets import BUCKETS, Bucket
 from core.claims.aging import AgingRow, Sum
-from core.models.ledger import Responsibility
+from core.enums.ledger import Responsibility
 from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api
 from webui.api.models import Answer
 from webui.claims.aging import send_aging_file

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.claims import lookup
+from core.enums.ledger import Responsibility
 from core.ledger import entries, ledger_queries, manual_postings, posting_requests
 from core.ledger.entries import Entry
-from core.models.ledger import Responsibility
 from webui.api.blueprint import CLAIMS, Reply, api
 from webui.api.claims import claim_fields
 from webui.api.models import Answer, ClaimWithLines, Id, PostingEntry

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from core.access.permissions import Action
 from core.claims import feed
 from core.claims.age_buckets import BUCKETS, Bucket
+from core.claims.claim_filter import ClaimFilter
 from core.claims.feed import FeedTotals
 from core.claims.feed_totals import NO_CLAIMS
-from core.claims.filters import ClaimFilter
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer
 from webui.api.request_parsing import Body

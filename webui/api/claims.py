@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from core import reading
 from core.access.permissions import Action
 from core.claims import feed, holds, lookup
+from core.claims.claim_filter import BadFilter, ClaimFilter
 from core.claims.feed import DEFAULT_SORT, Sort, SortBy
-from core.claims.filters import BadFilter, ClaimFilter
+from core.enums.claims import Hold
 from core.jobs import codes
-from core.models.claims import Hold
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, ClaimsPage, ClaimWithLines
 from webui.api.request_parsing import LIMIT_DEFAULT, LIMIT_MAX, Body, ClaimPath, Limit, Page

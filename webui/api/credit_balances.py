@@ -8,10 +8,10 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
+from core.enums.ledger import Responsibility
+from core.enums.practices import PayerClass
 from core.ledger import credit_balances
 from core.ledger.credit_balances import CreditsFilter
-from core.models.ledger import Responsibility
-from core.models.practices import PayerClass
 from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api
 from webui.api.models import Answer
 from webui.api.request_parsing import AnyPage, Parameters

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from core.enums.imports import ImportSource, ImportStatus
 from core.intake.synthea.synthea_import import Payments
 from core.intake.uploads.receive import FILE_NAME_CHARACTERS_MAX, FILES_MAX
-from core.models.imports import PIECE_BYTES_MAX, ImportSource, ImportStatus
+from core.models.imports import PIECE_BYTES_MAX
 from core.money import CENTS_MAX
 from webui.api.models import Answer, Id
 from webui.api.request_parsing import Body

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from core import reading
 from core.access.permissions import Action, Actor
 from core.db.engine import transaction
+from core.enums.imports import ImportSource
 from core.intake.uploads import (
     codes,
     commands,
@@ -22,7 +23,7 @@ from core.intake.uploads import (
 from core.intake.uploads.lifecycle import ImportKey, NoSuchImport
 from core.intake.uploads.receive import UploadedFile
 from core.jobs import job_queries
-from core.models.imports import ImportJob, ImportSource
+from core.models.imports import ImportJob
 from webui.api.blueprint import CSV_FILE, Reply, Tag, api
 from webui.api.import_models import (
     ChosenMapping,

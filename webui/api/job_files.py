@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.claims import feed
+from core.enums.jobs import JobFile
 from core.jobs import codes
 from core.jobs.results import certificates, files
 from core.jobs.results.certificates import Certificate
-from core.jobs.results.files import File
 from core.practices import practice_queries
 from webui.api.blueprint import JOBS, TABLE_FILE, api
 from webui.api.models import Seen, labeled
@@ -25,7 +25,7 @@ from webui.shared.token_auth import current_actor
 class FilePath(JobPath):
     """A file of a job, and its format."""
 
-    file: File
+    file: JobFile
     form: FileFormat
 
     @classmethod

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from core import reading
 from core.access.permissions import Action
 from core.audit import log
-from core.claims.filters import CentsBound
+from core.claims.claim_filter import CentsBound
+from core.enums.jobs import JobKind, JobStatus
 from core.jobs import job_queries
 from core.jobs.job_filter import JobFilter
-from core.models.jobs import JobKind, JobStatus
 from webui.api.blueprint import JOBS, api
 from webui.api.job_models import SettleJobsPage
 from webui.api.job_responses import job_summaries

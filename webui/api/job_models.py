@@ -6,6 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from core.enums.job_items import Outcome, Verdict
+from core.enums.jobs import JobKind, JobStatus
+from core.enums.ledger import WriteOffReason
+from core.enums.practices import WriteOffSetting
 from core.jobs import codes
 from core.jobs.approval.limits import OverLimit
 from core.jobs.approval.without_approval import WithoutApproval
@@ -13,10 +17,6 @@ from core.jobs.preview.groups import Group
 from core.jobs.preview.open_balances import StaysOpen
 from core.jobs.preview.totals import CodeCount
 from core.jobs.results.try_again import Way
-from core.models.job_items import Outcome, Verdict
-from core.models.jobs import JobKind, JobStatus
-from core.models.ledger import WriteOffReason
-from core.models.practices import WriteOffSetting
 from webui.api.models import Answer, Ceiling, Why, WhyWords
 from webui.api.request_parsing import Body
 

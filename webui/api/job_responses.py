@@ -7,13 +7,14 @@ from flask import url_for
 from sqlalchemy.orm import Session
 
 from core.db.engine import transaction
+from core.enums.jobs import JobStatus
 from core.jobs import codes, job_queries, requesters, stale
 from core.jobs.approval import decide, limits, without_approval
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, open_balances, selections
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.jobs.preview.totals import PreviewTotals
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from core.money import limit_as_json
 from webui.api.job_models import Confirmed, Counts, SettleJobAnswer, SettleJobSummary, Totals
 from webui.api.models import Answer

@@ -11,7 +11,8 @@ from core.access.password_sign_in import PasswordSignInOff
 from core.access.permissions import Actor
 from core.access.second_factor import FactorNeeded
 from core.db.engine import transaction
-from core.models.people import Role, User
+from core.enums.people import Role
+from core.models.people import User
 from core.practices import practice_queries
 from webui.api.blueprint import Tag, api
 from webui.api.models import Answer

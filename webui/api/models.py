@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
-from core.claims.age_buckets import AgeBucket
+from core.enums.claims import AgeBucket
+from core.enums.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 from core.jobs import codes
-from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
 
 Id = Annotated[str, BeforeValidator(str)]
 Ceiling = Annotated[int | Literal["unlimited"], Field(description='Cents, or "unlimited"')]

@@ -7,16 +7,16 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy.orm import Session
 
+from core import calendar_months
 from core.access.permissions import Action
 from core.books import closing, month_write_offs
 from core.books.closing import Month
 from core.books.month_write_offs import WriteOffRow
 from core.db.engine import transaction
+from core.enums.ledger import Responsibility
+from core.enums.practices import PeriodState
 from core.errors import NotFound
-from core.models.ledger import Responsibility
-from core.models.practices import PeriodState
 from core.paging import BadCursor
-from core.practices import periods
 from core.schedules import schedule_queries
 from webui.api.blueprint import Tag, api
 from webui.api.models import Answer, Id
@@ -26,7 +26,7 @@ from webui.shared.token_auth import current_actor
 
 MONTHS: Final = Tag(name="Month-end close", description="Nothing can be posted to a closed month")
 
-_POSTINGS: Final = BeforeValidator(closing.posting_count)
+_POSTINGS: Final = BeforeValidator(calendar_months.posting_count)
 Totals = dict[str, dict[str, dict[str, int]]]
 
 
@@ -75,7 +75,9 @@ class Period(Answer):
         if not current_actor().may(Action.SEE_AUDIT):
             month = closing.without_digests(month)
         history = [vars(act) for act in month.history]
-        return cls.model_validate({**vars(month), "month": periods.format_code(month.month), "history": history})
+        return cls.model_validate(
+            {**vars(month), "month": calendar_months.format_code(month.month), "history": history}
+        )
 
 
 class StoppedSchedule(Answer):
@@ -112,7 +114,7 @@ class Stops(Answer):
                 *(f"Job {job_id} is waiting for CONFIRM and needs a new posting date." for job_id in waiting),
             ],
             earlier_open_months=[
-                periods.format_code(one) for one in closing.earlier_open_months(session, practice_id, month)
+                calendar_months.format_code(one) for one in closing.earlier_open_months(session, practice_id, month)
             ],
         )
 
@@ -181,8 +183,8 @@ class PeriodPath(BaseModel):
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Read it. Raise `NotFound` for an invalid month."""
         try:
-            periods.parse_month(given["month"])
-        except periods.BadMonth:
+            calendar_months.parse_month(given["month"])
+        except calendar_months.BadMonth:
             raise NotFound("Month not found. Write it as 2026-11.") from None
         return cls(month=given["month"])
 
@@ -203,14 +205,14 @@ def list_periods(query: AnyPage, session: Session) -> Periods:
     more = len(found) > len(shown)
     return Periods(
         periods=[Period.of(one) for one in shown],
-        next_cursor=periods.format_code(shown[-1].month) if more else None,
+        next_cursor=calendar_months.format_code(shown[-1].month) if more else None,
     )
 
 
 def _month_from_cursor(cursor: str) -> dt.date:
     try:
-        return periods.parse_month(cursor)
-    except periods.BadMonth:
+        return calendar_months.parse_month(cursor)
+    except calendar_months.BadMonth:
         raise BadCursor from None
 
 
@@ -220,7 +222,7 @@ def show_period(path: PeriodPath, session: Session) -> PeriodDetails:
 
     `stops` lists what closing it would stop; it is empty for a closed month.
     """
-    practice_id, day = current_actor().practice_id, periods.parse_month(path.month)
+    practice_id, day = current_actor().practice_id, calendar_months.parse_month(path.month)
     (month,) = closing.with_current_totals(session, practice_id, [closing.find(session, practice_id, day)])
     written_off = month_write_offs.for_month(session, practice_id, day)
     stops = Stops.of(session, practice_id, day) if month.state is PeriodState.OPEN else Stops.none()
@@ -241,7 +243,7 @@ def show_stops(path: PeriodPath, session: Session) -> Stops:
 
     Earlier months that are still open are listed, too. Closing this month does not close them.
     """
-    return Stops.of(session, current_actor().practice_id, periods.parse_month(path.month))
+    return Stops.of(session, current_actor().practice_id, calendar_months.parse_month(path.month))
 
 
 @api.post("/periods/<month>/close", needs=Action.CLOSE_MONTH, tag=MONTHS, problems=[409])
@@ -251,7 +253,7 @@ def close_period(path: PeriodPath, session: Session) -> PeriodAndStops:
     `stops` lists the schedules and previews that can no longer post to it. To check first, use
     /periods/{month}/stops.
     """
-    actor, day = current_actor(), periods.parse_month(path.month)
+    actor, day = current_actor(), calendar_months.parse_month(path.month)
     month = closing.close(session, day, by=actor, now=now())
     return PeriodAndStops(**vars(Period.of(month)), stops=Stops.of(session, actor.practice_id, day))
 
@@ -261,7 +263,7 @@ def reopen_period(path: PeriodPath, body: Reopening) -> Period:
     """Reopen a closed month. A reason is required."""
     with transaction(app_context().sessions) as session:
         month = closing.reopen(
-            session, periods.parse_month(path.month), reason=body.reason, by=current_actor(), now=now()
+            session, calendar_months.parse_month(path.month), reason=body.reason, by=current_actor(), now=now()
         )
     with app_context().sessions() as session:  # after the commit, because postings wait for it
         (month,) = closing.with_current_totals(session, current_actor().practice_id, [month])

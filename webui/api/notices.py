@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from core import reading
 from core.access.permissions import Action, Scope
+from core.enums.notices import NoticeKind
 from core.jobs import event_sentences
-from core.models.notices import NoticeKind
 from core.notices import inbox
 from core.notices.inbox import NoticeOfEvent
 from webui.api.blueprint import JOBS, api

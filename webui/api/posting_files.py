@@ -9,9 +9,10 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
-from core.claims.table_files import DateFormat
+from core.enums import exports
+from core.enums.exports import DateFormat, Sign
 from core.exports import layouts, sent_files
-from core.exports.layouts import Layout, LayoutColumn, NamedLayout, NoSuchLayout, Sign
+from core.exports.layouts import Layout, LayoutColumn, NamedLayout, NoSuchLayout
 from core.exports.postings import PostingsFilter
 from core.exports.sent_files import NoSuchFile
 from core.jobs import job_queries
@@ -27,7 +28,7 @@ from webui.shared.token_auth import current_actor
 class NewPostingFile(Body):
     """The layout for the new file."""
 
-    layout: Annotated[str, Field(description="Name of a layout")] = layouts.STANDARD
+    layout: Annotated[str, Field(description="Name of a layout")] = exports.STANDARD
 
 
 class PostingFilePath(IdPath):

@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.db.engine import transaction
+from core.enums.ledger import GroupCode, PaidBy, PostingKind, Responsibility
+from core.enums.posting_requests import RequestState
 from core.ledger import posting_decisions, posting_requests
 from core.ledger.posting_decisions import NoSuchRequest
 from core.ledger.posting_requests import RequestRow
-from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
-from core.models.posting_requests import PostingRequest, RequestState
+from core.models.posting_requests import PostingRequest
 from webui.api.blueprint import CLAIMS, api
 from webui.api.job_models import Rejection
 from webui.api.models import Answer, Id

@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
+from core.enums.ledger import GroupCode
+from core.enums.remittances import RuleAction
 from core.errors import NotFound
 from core.intake.remittances import posting_rules
-from core.models.ledger import GroupCode
-from core.models.remittances import RuleAction
 from core.x12.code_labels import reason_label
 from webui.api.blueprint import api
 from webui.api.models import Answer

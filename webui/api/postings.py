@@ -9,9 +9,9 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
+from core.enums.ledger import PostingKind, Responsibility
 from core.exports import postings, sent_files
 from core.exports.postings import PostingsFilter
-from core.models.ledger import PostingKind, Responsibility
 from webui.api.blueprint import CLAIMS, TABLE_FILE, api
 from webui.api.models import Answer, Id
 from webui.api.request_parsing import AnyPage, FileFormat, Parameters, parse_format

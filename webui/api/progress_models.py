@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from core.models.jobs import JobKind, JobStatus
+from core.enums.jobs import JobKind, JobStatus
 from webui.api.models import Answer
 
 

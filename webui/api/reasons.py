@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core import reading
 from core.access.permissions import Action
 from core.db.engine import transaction
-from core.models.ledger import WriteOffReason
+from core.enums.ledger import WriteOffReason
 from core.models.practices import PracticeReason
 from core.practices import reasons
 from webui.api.blueprint import PRACTICE, api

@@ -7,11 +7,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from core import paging
+from core import calendar_months, paging
 from core.access.permissions import Action
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
 from core.ledger import recoveries
-from core.models.ledger import PaidBy, PostingKind, Responsibility
-from core.practices import periods
 from webui.api.blueprint import CLAIMS, api
 from webui.api.models import Answer, Id
 from webui.api.request_parsing import AnyPage
@@ -39,7 +38,7 @@ class RecoveredMonth(Answer):
     def of(cls, month: recoveries.MonthRecoveries) -> Self:
         """Return the month as an answer."""
         given: Mapping[str, Any] = {**vars(month), "recovered_cents": month.recovered_cents}
-        return cls.model_validate({**given, "month": periods.format_code(month.month)})
+        return cls.model_validate({**given, "month": calendar_months.format_code(month.month)})
 
 
 class Recovery(Answer):
@@ -85,7 +84,7 @@ class Recoveries(Answer):
 def list_recoveries(query: RecoveriesQuery, session: Session) -> Recoveries:
     """List payments after write-off, with the write-offs that they reversed or restored."""
     practice_id = current_actor().practice_id
-    month = periods.parse_month(query.month) if query.month else None
+    month = calendar_months.parse_month(query.month) if query.month else None
     after = recoveries.parse_cursor(query.cursor) if query.cursor else None
     rows = recoveries.page(session, practice_id, month=month, after=after, limit=query.limit + 1)
     months = recoveries.totals_by_month(session, practice_id)

@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 from core import paging, reading
 from core.access.permissions import Action
 from core.db.engine import transaction
+from core.enums.ledger import PaidBy
+from core.enums.remittances import Outcome
 from core.errors import NotFound
 from core.intake.remittances import commands, queries, reasons, retry
 from core.intake.remittances.commands import AnswerKey
 from core.intake.remittances.queries import AnswerRow, RemittanceRow
-from core.models.ledger import PaidBy
-from core.models.remittances import Outcome, RemittanceClaim
+from core.models.remittances import RemittanceClaim
 from webui.api.blueprint import Tag, api
 from webui.api.models import Answer, Id
 from webui.api.request_parsing import AnyPage, Body, IdPath, Page

@@ -7,6 +7,13 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.practices import limits, practice_queries
+from core.practices.practice_limit import (
+    APPEAL_WINDOW_DAYS,
+    RECENT_PAYMENT_DAYS,
+    SMALL_BALANCE,
+    STATEMENT_DAYS,
+    STATEMENTS,
+)
 from webui.api.blueprint import PRACTICE, api
 from webui.api.models import Answer
 from webui.api.request_parsing import Body
@@ -14,14 +21,12 @@ from webui.shared.app_context import now
 from webui.shared.token_auth import current_actor
 
 _SMALL_BALANCE = (
-    f"The most that a small_balance reason can write off per claim and responsibility, {limits.SMALL_BALANCE.bounds}"
+    f"The most that a small_balance reason can write off per claim and responsibility, {SMALL_BALANCE.bounds}"
 )
-_RECENT_PAYMENT = f"Days for which a claim is skipped after a payment, {limits.RECENT_PAYMENT_DAYS.bounds}; 0 means off"
-_APPEAL = f"Days for which a claim is skipped after a denial, {limits.APPEAL_WINDOW_DAYS.bounds}; 0 means off"
-_STATEMENTS = f"A patient balance with fewer statements than this is skipped, {limits.STATEMENTS.bounds}; 0 means off"
-_STATEMENT_DAYS = (
-    f"Days for which a patient balance is skipped after a statement, {limits.STATEMENT_DAYS.bounds}; 0 means off"
-)
+_RECENT_PAYMENT = f"Days for which a claim is skipped after a payment, {RECENT_PAYMENT_DAYS.bounds}; 0 means off"
+_APPEAL = f"Days for which a claim is skipped after a denial, {APPEAL_WINDOW_DAYS.bounds}; 0 means off"
+_STATEMENTS = f"A patient balance with fewer statements than this is skipped, {STATEMENTS.bounds}; 0 means off"
+_STATEMENT_DAYS = f"Days for which a patient balance is skipped after a statement, {STATEMENT_DAYS.bounds}; 0 means off"
 
 
 class RuleLimits(Answer):

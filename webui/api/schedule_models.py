@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from core.models.ledger import WriteOffReason
-from core.models.schedules import RunOutcome, ScheduleMode, ScheduleState
+from core.enums.ledger import WriteOffReason
+from core.enums.schedules import RunOutcome, ScheduleMode, ScheduleState
 from core.schedules.run_mail import MailState
 from webui.api.models import Answer, Id
 

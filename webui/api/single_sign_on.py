@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.access import user_management
 from core.access.permissions import Action
-from core.models.people import Role
+from core.enums.people import Role
 from core.single_sign_on import check, settings
 from core.single_sign_on.settings import NoSingleSignOn
 from core.single_sign_on.wanted import GroupToRole, Wanted

@@ -13,7 +13,8 @@ from core.access.password_links import NewLink
 from core.access.permissions import Action
 from core.access.user_management import NoSuchUser
 from core.db.engine import transaction
-from core.models.people import Role, User
+from core.enums.people import Role
+from core.models.people import User
 from core.money import UNLIMITED, UNLIMITED_WORD, BadLimitAmount, limit_as_json
 from webui.api.blueprint import Reply, Tag, api
 from webui.api.models import Answer, Ceiling, Id

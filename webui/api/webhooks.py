@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.db.engine import transaction
+from core.enums.notices import OutboxState
 from core.jobs import event_sentences
-from core.models.notices import OutboxState, Webhook
+from core.models.notices import Webhook
 from core.notices import webhook_deliveries, webhooks
 from core.notices.webhook_deliveries import Delivery, NoSuchDelivery
 from core.notices.webhooks import KINDS, NoSuchWebhook

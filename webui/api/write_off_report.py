@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.books import report_request, write_off_claims, write_off_report
-from core.books.write_off_claims import Column
-from core.books.write_off_groups import Asked, Dimension
+from core.books.write_off_groups import Asked
 from core.books.write_off_report import Amounts, ReportRow
+from core.enums.write_off_report import Column, Dimension
 from webui.api.blueprint import CLAIMS, CSV_FILE, XLSX_FILE, api
 from webui.api.models import Answer
 from webui.api.request_parsing import AnyPage, Parameters

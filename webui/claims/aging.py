@@ -9,7 +9,7 @@ from core.access.permissions import Action, Actor
 from core.claims import aging
 from core.claims.age_buckets import BUCKETS, Bucket
 from core.claims.aging import AgingRow
-from core.models.ledger import Responsibility
+from core.enums.ledger import Responsibility
 from webui.shared import acts, file_downloads
 from webui.shared.auth import Pages, current_actor, current_day
 

@@ -14,14 +14,14 @@ from core.access.permissions import Action
 from core.claims import holds
 from core.claims.holds import BadHold, LegalHold
 from core.claims.locks import ClaimBusy
+from core.enums.claims import Hold
+from core.enums.ledger import PostingKind
+from core.enums.posting_requests import RequestState
 from core.errors import BadInput, Refusal
 from core.ledger import entries, manual_postings, posting_requests
 from core.ledger.entries import Adjustment, BadEntry, Payment, Transfer
 from core.ledger.entry_postings import EntryMismatch
 from core.ledger.manual_postings import PostingResult
-from core.models.claims import Hold
-from core.models.ledger import PostingKind
-from core.models.posting_requests import RequestState
 from core.money import CENTS_MAX, BadAmount, format_cents, parse_amount
 from core.practices.periods import PeriodBusy, PeriodClosed
 from core.reading import as_sentence

@@ -10,6 +10,10 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action
 from core.claims import feed, holds, lookup
+from core.enums.claims import SETTLED, Hold
+from core.enums.job_items import Outcome
+from core.enums.jobs import DONE_WORDS
+from core.enums.ledger import GroupCode, PostingKind, Responsibility
 from core.intake.remittances import queries
 from core.jobs import codes, job_queries
 from core.jobs.job_queries import JobOnClaim
@@ -17,9 +21,6 @@ from core.jobs.keys import JobKey
 from core.jobs.reversal import create_reversal
 from core.ledger import entry_postings, ledger_queries, recoveries, voids
 from core.ledger.ledger_queries import LedgerRow
-from core.models.claims import SETTLED, Hold
-from core.models.job_items import Outcome
-from core.models.ledger import GroupCode, PostingKind, Responsibility
 from core.practices import exclusions
 from core.reading import NOTE_CHARACTERS_MAX
 from webui.claims import posting_requests
@@ -88,7 +89,7 @@ def render_claim(claim_id: str, **extra: Any) -> str:
         outcome_pills=OUTCOME_PILLS,
         describe=describe,
         job_sentence=codes.describe,
-        done_words=codes.DONE_WORDS,
+        done_words=DONE_WORDS,
         holds=list(Hold),
         may_change_hold=facts["held"] is None or holds.may_change(current_actor(), facts["held"].hold),
         why_max=NOTE_CHARACTERS_MAX,

@@ -14,11 +14,11 @@ from core import reading
 from core.access.permissions import Action
 from core.claims import lookup
 from core.db.bounds import BIGINT_MAX
+from core.enums.ledger import PaidBy, Responsibility
 from core.errors import Refusal
 from core.ledger import credit_moves, entry_postings, ledger_queries, voids
 from core.ledger.credit_moves import CreditMoved, MoreThanPaid, OpenBalance
 from core.ledger.entries import BadEntry, CreditTransfer, Refund, Void
-from core.models.ledger import PaidBy, Responsibility
 from core.money import format_cents, format_plain_amount
 from core.practices.periods import PeriodClosed
 from core.reading import NOTE_CHARACTERS_MAX, as_sentence

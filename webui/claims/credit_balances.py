@@ -6,10 +6,10 @@ from typing import Any, Final
 from flask import Response, render_template, request
 
 from core.access.permissions import Action, Actor
+from core.enums.ledger import Responsibility
+from core.enums.practices import PayerClass
 from core.ledger import credit_balances
 from core.ledger.credit_balances import BadCreditsFilter, CreditsFilter
-from core.models.ledger import Responsibility
-from core.models.practices import PayerClass
 from core.money import BadAmount, parse_amount
 from webui.shared import file_downloads
 from webui.shared.app_context import app_context, now

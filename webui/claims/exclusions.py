@@ -12,7 +12,7 @@ from core import paging, reading
 from core.access.permissions import Action
 from core.claims import holds
 from core.db.bounds import BIGINT_MAX
-from core.models.claims import Hold
+from core.enums.claims import Hold
 from core.models.practices import Payer
 from core.practices import exclusions, names
 from core.practices.exclusions import AlreadyExcluded, BadExclusion, TooManyExclusions

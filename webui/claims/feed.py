@@ -14,9 +14,9 @@ from core.access import audit
 from core.access.permissions import Action
 from core.claims import feed, table_files, views
 from core.claims.age_buckets import BUCKETS
+from core.claims.claim_filter import BadFilter
 from core.claims.feed import FeedPage, FeedTotals
 from core.claims.feed_totals import NO_CLAIMS
-from core.claims.filters import BadFilter
 from core.claims.table_files import Table
 from core.counting import counted
 from core.db.engine import transaction

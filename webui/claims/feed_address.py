@@ -8,7 +8,7 @@ from flask import request, url_for
 from sqlalchemy.orm import Session
 
 from core.claims import patient_searches
-from core.claims.filters import BadFilter
+from core.claims.claim_filter import BadFilter
 from core.db.engine import transaction
 from webui.claims.feed_query import PATIENT_KEY, FeedQuery
 from webui.shared.app_context import app_context, now

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.claims.age_buckets import BUCKETS, LABELS, AgeBucket
+from core.claims.age_buckets import BUCKETS, LABELS
 from core.claims.export import Cell
 from core.claims.feed import CAN_SETTLE, FeedRow, Sort, SortBy
-from core.models.claims import AgeBasis, ClaimStatus, ClaimType
-from core.models.ledger import GroupCode
-from core.models.practices import SELF_PAY
+from core.enums.claims import AgeBasis, AgeBucket, ClaimStatus, ClaimType
+from core.enums.ledger import GroupCode
+from core.enums.practices import SELF_PAY
 from core.money import format_plain_amount
 from core.x12 import code_labels
 from webui.shared.labels import Pill, clock_time, date, words

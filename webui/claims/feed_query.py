@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlencode
 
-from core.claims.age_buckets import AgeBucket
+from core.claims.claim_filter import BadFilter, ClaimFilter
 from core.claims.feed import DEFAULT_SORT, ELIGIBILITY, PAGE_CLAIMS_MAX, Sort
-from core.claims.filters import BadFilter, ClaimFilter
-from core.models.claims import AgeBasis, ClaimStatus, ClaimType
-from core.models.ledger import GroupCode
+from core.enums.claims import AgeBasis, AgeBucket, ClaimStatus, ClaimType
+from core.enums.ledger import GroupCode
 from core.money import BadAmount, format_plain_amount, parse_amount
 
 PATIENT_KEY: Final = "patient_key"  # stands for the patient's name in an address

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from core.claims import feed
+from core.claims.claim_filter import BadFilter, ClaimFilter
 from core.claims.feed import FeedTotals
-from core.claims.filters import BadFilter, ClaimFilter
 from core.errors import BadInput
 from core.policy.terms import Terms
 from webui.claims.feed_query import FeedQuery

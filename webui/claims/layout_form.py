@@ -6,8 +6,9 @@ from typing import Any, Final
 from werkzeug.datastructures import MultiDict
 
 from core import reading
+from core.enums.exports import Column
 from core.errors import Refusal
-from core.exports.layouts import HEADINGS, Column, LayoutColumn, NamedLayout
+from core.exports.layouts import HEADINGS, LayoutColumn, NamedLayout
 
 FIXED_TEXTS: Final = 4  # rows for columns with the same text in every row
 _LABELS: Final = {**HEADINGS, Column.TEXT: "Fixed text"}

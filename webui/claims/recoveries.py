@@ -5,10 +5,9 @@ from typing import Final
 
 from flask import render_template, request
 
-from core import paging
+from core import calendar_months, paging
 from core.access.permissions import Action
 from core.ledger import recoveries
-from core.practices import periods
 from webui.shared.app_context import app_context
 from webui.shared.auth import Pages, current_actor
 
@@ -21,7 +20,7 @@ blueprint = Pages("recoveries", __name__, url_prefix="/late-payments")
 def index() -> str:
     """Show the months, and the payments of one or all, newest first. Raise `BadMonth` and `BadCursor`."""
     practice_id = current_actor().practice_id
-    month = periods.parse_month(request.args["month"]) if request.args.get("month") else None
+    month = calendar_months.parse_month(request.args["month"]) if request.args.get("month") else None
     after = recoveries.parse_cursor(request.args["after"]) if request.args.get("after") else None
     with app_context().sessions() as db:
         months = recoveries.totals_by_month(db, practice_id)
@@ -38,4 +37,4 @@ def index() -> str:
 
 
 def _name(month: dt.date) -> str:
-    return periods.format_code(month)
+    return calendar_months.format_code(month)

@@ -11,10 +11,10 @@ from core import paging
 from core.access.permissions import Action
 from core.counting import counted
 from core.db.bounds import BIGINT_MAX
+from core.enums.remittances import Outcome
 from core.errors import NotFound, Refusal
 from core.intake.remittances import candidates, commands, held, queries, reasons, retry, shown
 from core.intake.remittances.commands import AnswerKey, BadReason
-from core.models.remittances import Outcome
 from core.reading import NOTE_CHARACTERS_MAX, as_sentence
 from webui.claims.exclusions import parse_optional_date
 from webui.shared import acts, page_arguments

@@ -5,12 +5,13 @@ from typing import Any, Final, NamedTuple
 
 from flask import Response, render_template, request, url_for
 
+from core import calendar_months
 from core.access.permissions import Action, Actor
 from core.books import report_request, write_off_claims, write_off_report
-from core.books.write_off_claims import COLUMN_NAMES, Column
-from core.books.write_off_groups import DIMENSION_NAMES, Asked, Dimension
+from core.books.write_off_groups import Asked
 from core.books.write_off_report import Amounts, Report, ReportRow
-from core.practices import periods
+from core.enums.write_off_report import COLUMN_NAMES, DIMENSION_NAMES, Column, Dimension
+from core.money import format_rate
 from webui.shared import acts, file_downloads
 from webui.shared.app_context import app_context
 from webui.shared.auth import Pages, current_actor, current_day
@@ -35,13 +36,13 @@ def show() -> str:
         rows=found.rows[:ROWS_MAX],
         bars=_bars(found),
         months=_months_offered(asked),
-        code=periods.format_code,
+        code=calendar_months.format_code,
         dimensions=DIMENSION_NAMES,
         columns=COLUMN_NAMES,
         claims_page=lambda column, row: _claims_page(asked, column, row),
         charges_headings=write_off_report.CHARGES_HEADINGS,
         amount_of=amount_of,
-        format_rate=write_off_report.format_rate,
+        format_rate=format_rate,
         query=_query(asked),
     )
 
@@ -107,8 +108,8 @@ def _asked() -> Asked:
 
 def _query(asked: Asked) -> dict[str, Any]:
     return {
-        "first": periods.format_code(asked.first),
-        "last": periods.format_code(asked.last),
+        "first": calendar_months.format_code(asked.first),
+        "last": calendar_months.format_code(asked.last),
         "by": [one.value for one in asked.by],
     }
 
@@ -124,10 +125,10 @@ def _claims_page(asked: Asked, column: Column, row: ReportRow | None) -> str:
 
 def _months_offered(asked: Asked) -> list[dt.date]:
     """Return the months to choose from, newest first, with those of the report."""
-    month = max(asked.last, periods.month_of(current_day()))
+    month = max(asked.last, calendar_months.month_of(current_day()))
     offered = [month]
     while len(offered) < _MONTHS_OFFERED or offered[-1] > asked.first:
-        offered.append(periods.month_of(offered[-1] - dt.timedelta(days=1)))
+        offered.append(calendar_months.month_of(offered[-1] - dt.timedelta(days=1)))
     return offered
 
 

@@ -9,12 +9,13 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core import paging
 from core.access.permissions import Action, Actor
-from core.claims.table_files import DateFormat
 from core.counting import counted
 from core.db.bounds import BIGINT_MAX
+from core.enums import exports
+from core.enums.exports import DateFormat, Sign
 from core.errors import Refusal
 from core.exports import layouts, postings, sent_files
-from core.exports.layouts import BadLayout, Layout, NamedLayout, Sign
+from core.exports.layouts import BadLayout, Layout, NamedLayout
 from core.exports.postings import BadPostingsFilter, PostingsFilter
 from core.jobs import job_queries
 from core.jobs.keys import NoSuchJob
@@ -43,7 +44,7 @@ def send() -> BaseResponse | tuple[str, int]:
     """Put what is new in a file and mark it as sent. A form that is sent twice creates only one file."""
     key = request.form.get("idempotency_key", "") or secrets.token_urlsafe(16)
     try:
-        file = acts.run(sent_files.send, request.form.get("layout", layouts.STANDARD), key=key)
+        file = acts.run(sent_files.send, request.form.get("layout", exports.STANDARD), key=key)
     except (sent_files.NothingToSend, sent_files.FileBusy) as refusal:
         return _page(refused=refusal.message), refusal.http_status
     count = file.write_offs + file.reversals
@@ -148,7 +149,7 @@ def _page(*, refused: str | None = None, faults: Mapping[str, str] | None = None
         shown, last = paging.cut(files, ROWS)
         names = job_queries.names_of_users(db, practice_id, {file.sent_by for file in shown})
         known = layouts.list_layouts(db, practice_id)
-    last_used = files[0].layout_name if files else layouts.STANDARD
+    last_used = files[0].layout_name if files else exports.STANDARD
     asked = {"layout": last_used, **request.args}
     facts: dict[str, Any] = {"new": new, "files": shown, "older": last and last.id, "names": names, "layouts": known}
     return render_template(

@@ -5,9 +5,9 @@ from typing import Final
 
 from flask import Flask
 
+from core.enums.claims import Hold
+from core.enums.practices import PayerClass
 from core.intake.loading.differences import legal_hold_words
-from core.models.claims import Hold
-from core.models.practices import PayerClass
 from core.money import format_cents, parse_plain_amount
 from webui.shared.labels import day_text, words
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from core.counting import counted
+from core.enums.imports import ImportSource, ImportStatus
 from core.intake.loading.redated import Redated
 from core.intake.loading.totals import DERIVED_TRANSFERS, PART_LABELS, TOTAL_LABELS, TRANSFERS, without_derived
 from core.intake.remittances import totals
-from core.models.imports import ImportSource, ImportStatus
 from core.money import format_cents
 from webui.shared.labels import Pill
 

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from core import paging
 from core.access.permissions import Action
+from core.enums.imports import WORKER_STATUSES, ImportSource, ImportStatus
 from core.errors import Refusal
 from core.intake.mapping import saved_mappings
 from core.intake.mapping.mapping import Mapping
@@ -19,7 +20,7 @@ from core.intake.remittances import retry, totals
 from core.intake.uploads import codes, commands, import_queries, lifecycle, lists, mapping_choice, receive
 from core.intake.uploads.receive import megabytes
 from core.jobs import job_queries
-from core.models.imports import PIECE_BYTES_MAX, WORKER_STATUSES, ImportJob, ImportSource, ImportStatus
+from core.models.imports import PIECE_BYTES_MAX, ImportJob
 from core.money import parse_amount
 from webui.imports import balance_words, import_files, import_labels, mapping_form
 from webui.imports.upload import IMPORT_ID_RULE, import_key

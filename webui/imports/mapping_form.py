@@ -10,6 +10,8 @@ from flask import render_template, request
 
 from core import reading
 from core.db.bounds import BIGINT_MAX
+from core.enums.claims import BILLING_STATUSES
+from core.enums.practices import PAYER_CLASS_NAMES, PayerClass
 from core.intake.mapping import saved_fit, saved_mappings
 from core.intake.mapping.date_formats import DateFormat
 from core.intake.mapping.field_readers import constant_problems
@@ -17,9 +19,7 @@ from core.intake.mapping.mapping import OUR_WORDS, BadMapping, Mapping, Problem
 from core.intake.mapping.saved_mappings import MappingNameTaken
 from core.intake.mapping.targets import TARGETS, Field, Kind
 from core.intake.mapping.words import meaning, payer_class
-from core.models.claims import BILLING_STATUSES
 from core.models.import_mappings import ImportMapping
-from core.models.practices import PAYER_CLASS_NAMES, PayerClass
 from webui.shared.labels import day_text
 
 _COLUMNS_MAX: Final = 500  # of a form

@@ -10,13 +10,13 @@ from werkzeug.wrappers import Response
 from core import reading
 from core.access.permissions import Action
 from core.db.bounds import BIGINT_MAX
+from core.enums.imports import ImportSource
 from core.errors import Refusal
 from core.intake.synthea.synthea_import import Payments
 from core.intake.uploads import mapping_choice, receive
 from core.intake.uploads.lifecycle import ImportKey
 from core.intake.uploads.receive import BadFiles, UploadedFile
 from core.jobs.preview.freezing import IdempotencyMismatch
-from core.models.imports import ImportSource
 from core.money import parse_amount
 from webui.imports.import_labels import OWN_EXPORT
 from webui.shared import acts

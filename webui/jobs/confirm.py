@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core import reading
 from core.access.permissions import Action, VerificationNeeded
+from core.enums.jobs import JobStatus
 from core.errors import Refusal
 from core.jobs import commands, job_queries, naming, preview_again
 from core.jobs.commands import ConfirmationMismatch
@@ -17,7 +18,6 @@ from core.jobs.naming import BadJobName
 from core.jobs.preview.cost_share import CostShareReasonMissing
 from core.jobs.preview.totals import PreviewTotals
 from core.jobs.stale import PreviewStale
-from core.models.jobs import JobStatus
 from webui.jobs import job_pages, preview_facts
 from webui.shared import acts
 from webui.shared.app_context import app_context, hint_workers, now

@@ -4,11 +4,10 @@ from flask import Response, render_template
 
 from core.access.permissions import Action, Actor
 from core.claims import feed
+from core.enums.jobs import JobFile, JobKind, JobStatus
+from core.enums.practices import WriteOffSetting
 from core.jobs.keys import JobKey
 from core.jobs.results import certificates, files, outcomes
-from core.jobs.results.files import File
-from core.models.jobs import JobKind, JobStatus
-from core.models.practices import WriteOffSetting
 from webui.claims import filter_words
 from webui.jobs.job_pages import JOB_ID_RULE
 from webui.shared import acts, file_downloads
@@ -25,7 +24,7 @@ def download(job_id: int, name: str, form: str) -> Response:
     return send_job_file(acts.job_key(job_id), files.parse_file(name), form, by=actor)
 
 
-def send_job_file(key: JobKey, file: File, form: str, *, by: Actor) -> Response:
+def send_job_file(key: JobKey, file: JobFile, form: str, *, by: Actor) -> Response:
     """Return a job's file as `csv` or `xlsx`."""
     return file_downloads.send_file(
         by=by,

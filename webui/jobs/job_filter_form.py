@@ -7,9 +7,9 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from core import reading
+from core.enums.jobs import JobKind, JobStatus
 from core.jobs import job_queries
 from core.jobs.job_filter import BadJobFilter, JobFilter
-from core.models.jobs import JobKind, JobStatus
 from core.practices import reasons
 from webui.shared import page_arguments
 from webui.shared.labels import words

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from core.models.jobs import JobKind
+from core.enums.jobs import JobKind
 from webui.shared.labels import Pill
 
 

@@ -13,6 +13,8 @@ from core.access.permissions import Action
 from core.audit import job_history
 from core.claims import feed
 from core.db.bounds import BIGINT_MAX
+from core.enums.job_items import Outcome
+from core.enums.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobFile, JobStatus
 from core.errors import Refusal
 from core.jobs import codes, commands, job_queries, naming, preview_again, reversed_totals
 from core.jobs.approval import day_sum
@@ -22,11 +24,9 @@ from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, selections
 from core.jobs.preview.totals import PreviewTotals
 from core.jobs.results import chosen_reasons, item_groups, outcomes, progress
-from core.jobs.results.files import File
 from core.jobs.results.progress import Progress
 from core.jobs.reversal import create_reversal
-from core.models.job_items import Outcome
-from core.models.jobs import FINAL_STATUSES, IN_PROGRESS_STATUSES, JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from webui.claims import filter_words
 from webui.jobs import approval_facts, job_filter_form, preview_facts
 from webui.jobs.job_labels import RUN_LABELS
@@ -196,9 +196,9 @@ def _files_and_codes(db: Session, key: JobKey, job: SettleJob, so_far: Progress)
     if job.confirmed_at is None or job.status in IN_PROGRESS_STATUSES:
         return {"codes": [], "files": [], "retry": None}
     counts = {
-        File.SETTLED: so_far.settled,
-        File.NOT_SETTLED: so_far.skipped + so_far.failed,
-        File.NOT_REACHED: so_far.remaining,
+        JobFile.SETTLED: so_far.settled,
+        JobFile.NOT_SETTLED: so_far.skipped + so_far.failed,
+        JobFile.NOT_PROCESSED: so_far.remaining,
     }
     offer, groups = retry.offer(db, job) if so_far.failed else None, outcomes.by_code(db, key)
     files = [(file, count) for file, count in counts.items() if count]

@@ -9,6 +9,8 @@ from werkzeug.datastructures import MultiDict
 
 from core import paging, reading
 from core.access.permissions import Action
+from core.enums.job_items import Verdict
+from core.enums.jobs import JobKind, JobStatus
 from core.jobs import codes, commands, job_queries, large_confirm, posting_month, requesters, stale
 from core.jobs.approval import limits, without_approval
 from core.jobs.approval.limits import LimitExceeded
@@ -19,8 +21,7 @@ from core.jobs.preview.totals import PreviewTotals
 from core.jobs.results import item_groups, outcomes
 from core.jobs.results.item_groups import ItemGroup
 from core.jobs.results.outcomes import ItemRow
-from core.models.job_items import Verdict
-from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from core.policy import rule_scope
 from core.policy.rules import RULES_BY_CODE, skip_rules_on_and_off
 from core.reading import NOTE_CHARACTERS_MAX

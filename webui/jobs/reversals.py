@@ -12,12 +12,13 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import reading
 from core.access.permissions import Action
 from core.claims import lookup
+from core.enums.job_items import Outcome
 from core.errors import NotFound, Refusal
 from core.jobs import commands, job_queries
 from core.jobs.keys import JobKey
 from core.jobs.results import outcomes, progress
 from core.jobs.reversal import create_reversal
-from core.models.job_items import JobItem, Outcome
+from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
 from core.practices import practice_days
 from core.reading import NOTE_CHARACTERS_MAX

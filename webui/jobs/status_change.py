@@ -13,16 +13,18 @@ from core import reading
 from core.access.permissions import Action
 from core.claims import feed
 from core.db.engine import transaction
+from core.enums.claims import SETTLED
+from core.enums.jobs import JobKind
 from core.errors import Refusal
 from core.jobs import commands, job_queries, preview_again
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.results import chosen_reasons
 from core.jobs.results.chosen_reasons import ChosenReasons
-from core.models.claims import SETTLED
-from core.models.jobs import JobKind, SettleJob
+from core.models.jobs import SettleJob
 from core.models.practices import PracticeReason
 from core.policy import rules
+from core.policy.overridable import OVERRIDABLE_CODES, overridable
 from core.practices import reasons
 from core.practices.periods import BadPostingDate, PeriodClosed
 from webui.claims.feed_selection import FeedSelection
@@ -97,7 +99,7 @@ def render_reason_step(change: StatusChangeForm, status: int = HTTPStatus.OK) ->
         "change": change,
         "settles": change.target == SETTLED,
         "reasons": _offered_reasons(),
-        "rules": [rules.RULES_BY_CODE[code] for code in rules.OVERRIDABLE_CODES] if may_override else [],
+        "rules": [rules.RULES_BY_CODE[code] for code in OVERRIDABLE_CODES] if may_override else [],
         "setting": current_practice().write_off,
         "note_max": reading.NOTE_CHARACTERS_MAX,
         "today": current_day(),
@@ -202,6 +204,6 @@ def ask_again(job_id: int) -> BaseResponse | tuple[str, int]:
         job = job_queries.find(db, acts.job_key(job_id))
     reason = job.reason_code or ""
     posting_date = "" if job.posting_date == job.as_of else job.posting_date.isoformat()
-    overridden = tuple(rules.overridable(job.overridden_rules))
+    overridden = tuple(overridable(job.overridden_rules))
     change = StatusChangeForm(job.target_status, None, job.id, None, reason, job.note, overridden, posting_date)
     return render_reason_step(change) if job.kind is JobKind.SETTLE else preview_or_refusal(change)

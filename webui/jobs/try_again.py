@@ -8,13 +8,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.access.permissions import Action
 from core.counting import counted
 from core.db.engine import transaction
+from core.enums.jobs import JobKind
 from core.errors import NotAllowed, Refusal
 from core.jobs import commands, job_queries, preview_again
 from core.jobs.keys import JobKey
 from core.jobs.results import chosen_reasons
 from core.jobs.results.chosen_reasons import ChosenReasons
-from core.models.jobs import JobKind, SettleJob
-from core.policy import rules
+from core.models.jobs import SettleJob
+from core.policy.overridable import overridable
 from webui.jobs import status_change
 from webui.jobs.job_pages import JOB_ID_RULE
 from webui.jobs.status_change import StatusChangeForm
@@ -66,7 +67,7 @@ def _retry_and_count_rest(key: JobKey, chosen: ChosenReasons) -> int:
 
 def _preview(job: SettleJob, chosen: ChosenReasons) -> BaseResponse | tuple[str, int]:
     """Ask for the reason of a new job with these claims, filled in as in the old one. A status change needs none."""
-    overridden = tuple(rules.overridable(job.overridden_rules))
+    overridden = tuple(overridable(job.overridden_rules))
     change = StatusChangeForm(job.target_status, None, job.id, chosen, job.reason_code or "", job.note, overridden)
     is_status = job.kind is JobKind.STATUS
     return status_change.preview_or_refusal(change) if is_status else status_change.render_reason_step(change)

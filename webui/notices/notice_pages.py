@@ -9,8 +9,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import paging
 from core.access.permissions import Action
 from core.db.bounds import BIGINT_MAX
+from core.enums.notices import NoticeKind
 from core.jobs import event_sentences
-from core.models.notices import Event, Notice, NoticeKind
+from core.models.notices import Event, Notice
 from core.notices import inbox
 from core.notices.inbox import Unread
 from webui.shared import acts, page_arguments, partials

@@ -10,8 +10,9 @@ from werkzeug.wrappers import Response
 from core import paging
 from core.access.permissions import Action
 from core.db.bounds import BIGINT_MAX
+from core.enums.notices import EventKind, OutboxState
 from core.errors import Refusal
-from core.models.notices import EventKind, OutboxMessage, OutboxState, Webhook
+from core.models.notices import OutboxMessage, Webhook
 from core.notices import webhook_deliveries, webhooks
 from core.notices.webhook_address import BadWebhookUrl
 from core.notices.webhooks import BadWebhookKinds, OldSecretStillValid, SecretNotShown, TooManyWebhooks, WebhookMismatch

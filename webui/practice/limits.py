@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response
 from core import reading
 from core.access.permissions import Action
 from core.money import BadAmount, BadLimitAmount, parse_amount, parse_limit
-from core.practices import limits
-from core.practices.limits import BadLimit, PracticeLimit
+from core.practices import limits, practice_limit
+from core.practices.practice_limit import BadLimit, PracticeLimit
 from webui.practice import write_off_settings
 from webui.shared import acts
 from webui.shared.auth import Pages
@@ -27,9 +27,9 @@ def change_budget() -> Response | tuple[str, int]:
     try:
         acts.run(
             limits.set_failure_budget,
-            percent=_number(limits.FAILURE_PERCENT),
-            claims=_number(limits.FAILURE_CLAIMS),
-            alike=_number(limits.SAME_FAILURES),
+            percent=_number(practice_limit.FAILURE_PERCENT),
+            claims=_number(practice_limit.FAILURE_CLAIMS),
+            alike=_number(practice_limit.SAME_FAILURES),
         )
     except BadLimit as refusal:
         return _settings_with_errors(refusal.facts["faults"])
@@ -89,7 +89,7 @@ def change_collection_rules() -> Response | tuple[str, int]:
 
 def _change_rules(saved: str, *, anchor: str) -> Response | tuple[str, int]:
     """Set the rule limits that the form contains."""
-    numbers = {limit.column: _number(limit) for limit in limits.RULE_LIMITS if limit.column in request.form}
+    numbers = {limit.column: _number(limit) for limit in practice_limit.RULE_LIMITS if limit.column in request.form}
     try:
         acts.run(limits.set_rule_limits, numbers)
     except BadLimit as refusal:

@@ -7,14 +7,14 @@ from typing import Any, Final
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from core import calendar_months
 from core.access.permissions import Action
 from core.books import closing, month_postings, month_write_offs
 from core.books.closing import ReopenReasonMissing
 from core.books.month_postings import Part, Wanted
 from core.books.month_write_offs import MonthWriteOffs
+from core.enums.ledger import PostingKind, Responsibility
 from core.errors import BadInput, NotFound, Refusal
-from core.models.ledger import PostingKind, Responsibility
-from core.practices import periods
 from core.reading import NOTE_CHARACTERS_MAX
 from core.schedules import schedule_queries
 from webui.shared import acts, labels
@@ -57,7 +57,7 @@ def index() -> str:
         kinds=_NOT_REVERSALS,
         reversed=reversed_,
         cents_of=closing.kind_cents,
-        count_of=closing.posting_count,
+        count_of=calendar_months.posting_count,
         may_close=actor.may(Action.CLOSE_MONTH),
     )
 
@@ -95,12 +95,14 @@ def close(name: str) -> Response | tuple[str, int]:
     month = _month_from_path(name)
     try:
         if request.form.get("understood") != "true":
-            raise CloseNotConfirmed(f"Check the box to confirm that you want to close {periods.format_long(month)}.")
+            raise CloseNotConfirmed(
+                f"Check the box to confirm that you want to close {calendar_months.format_long(month)}."
+            )
         acts.run(closing.close, month)
     except Refusal as refusal:
         return _page(month, refused=acts.sentence_on_page(refusal)), refusal.http_status
     return acts.redirect_with(
-        f"{periods.format_long(month)} is closed. Nothing more can be posted to it.", "periods.show", name=name
+        f"{calendar_months.format_long(month)} is closed. Nothing more can be posted to it.", "periods.show", name=name
     )
 
 
@@ -114,13 +116,13 @@ def reopen(name: str) -> Response | tuple[str, int]:
         return _page(month, fault=fault.message, typed=reason), fault.http_status
     except Refusal as refusal:
         return _page(month, refused=acts.sentence_on_page(refusal), typed=reason), refusal.http_status
-    return acts.redirect_with(f"{periods.format_long(month)} is open again.", "periods.show", name=name)
+    return acts.redirect_with(f"{calendar_months.format_long(month)} is open again.", "periods.show", name=name)
 
 
 def _month_from_path(name: str) -> dt.date:
     try:
-        return periods.parse_month(name)
-    except periods.BadMonth:
+        return calendar_months.parse_month(name)
+    except calendar_months.BadMonth:
         raise NotFound("Month not found. Write it as 2026-11.") from None
 
 
@@ -141,7 +143,7 @@ def _page(month: dt.date, **extra: Any) -> str:
     return render_template(
         "periods/show.html",
         month=found,
-        name=periods.format_code(month),
+        name=calendar_months.format_code(month),
         totals=found.shown_totals,
         totals_rows=_totals_rows(found.shown_totals, written_off),
         written_off=written_off,
@@ -149,16 +151,16 @@ def _page(month: dt.date, **extra: Any) -> str:
         reversed=reversed_,
         sides=list(Responsibility),
         cents_of=closing.kind_cents,
-        count_of=closing.posting_count,
+        count_of=calendar_months.posting_count,
         jobs=jobs,
         waiting=waiting,
         schedules=coming,
         earlier=earlier,
-        earlier_ranges=periods.format_ranges(earlier),
+        earlier_ranges=calendar_months.format_ranges(earlier),
         is_future=month > current_day(),
         may_close=actor.may(Action.CLOSE_MONTH),
         sees_checksums=actor.may(Action.SEE_AUDIT),
-        postings_page=partial(url_for, "periods.postings", name=periods.format_code(month)),
+        postings_page=partial(url_for, "periods.postings", name=calendar_months.format_code(month)),
         reason_max=NOTE_CHARACTERS_MAX,
         **extra,
     )

@@ -7,6 +7,8 @@ from flask import render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
+from core.enums.ledger import GroupCode
+from core.enums.remittances import RuleAction
 from core.intake.remittances import posting_rules
 from core.intake.remittances.posting_rules import BadPostingRule
 from core.intake.remittances.posting_table import (
@@ -15,8 +17,6 @@ from core.intake.remittances.posting_table import (
     OVER_CHARGE,
     SEQUESTRATION_HAS_ITS_CODE_FROM,
 )
-from core.models.ledger import GroupCode
-from core.models.remittances import RuleAction
 from webui.shared import acts
 from webui.shared.auth import Pages, current_actor
 

@@ -8,8 +8,8 @@ from flask import render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
+from core.enums.ledger import REASON_NAMES
 from core.errors import Refusal
-from core.models.ledger import REASON_NAMES
 from core.models.practices import PracticeReason
 from core.practices import reasons
 from core.practices.reasons import BadReason, NoSuchReason, ReasonNameTaken

@@ -8,7 +8,7 @@ from flask import render_template, request
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
-from core.models.people import Role
+from core.enums.people import Role
 from core.single_sign_on import check, settings
 from core.single_sign_on.refusals import SignInRefused
 from core.single_sign_on.settings import DomainTaken, NotThroughProvider, PasswordsNeeded

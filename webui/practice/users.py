@@ -14,8 +14,9 @@ from core.access.user_management import NotIndependent, OwnAccount
 from core.access.users import EmailTaken
 from core.audit import sentences
 from core.db.bounds import BIGINT_MAX
+from core.enums.people import Role
 from core.errors import BadInput
-from core.models.people import Role, User
+from core.models.people import User
 from webui.practice.limits import LIMITS_SAVED, parse_limits
 from webui.shared import acts
 from webui.shared.app_context import absolute_url, app_context, now

@@ -8,23 +8,23 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core.access.permissions import Action
+from core.enums.practices import WriteOffSetting
 from core.errors import BadInput
-from core.models.practices import WriteOffSetting
-from core.practices import factor_setting, limits, write_off_setting
+from core.practices import factor_setting, practice_limit, write_off_setting
 from webui.practice import one_person_form
 from webui.shared import acts
 from webui.shared.app_context import app_context
 from webui.shared.auth import Pages, current_actor, current_practice
 
 LIMITS: Final = {
-    "percent": limits.FAILURE_PERCENT,
-    "claims": limits.FAILURE_CLAIMS,
-    "alike": limits.SAME_FAILURES,
-    "recent": limits.RECENT_PAYMENT_DAYS,
-    "small_balance": limits.SMALL_BALANCE,
-    "appeal": limits.APPEAL_WINDOW_DAYS,
-    "statements": limits.STATEMENTS,
-    "statement_days": limits.STATEMENT_DAYS,
+    "percent": practice_limit.FAILURE_PERCENT,
+    "claims": practice_limit.FAILURE_CLAIMS,
+    "alike": practice_limit.SAME_FAILURES,
+    "recent": practice_limit.RECENT_PAYMENT_DAYS,
+    "small_balance": practice_limit.SMALL_BALANCE,
+    "appeal": practice_limit.APPEAL_WINDOW_DAYS,
+    "statements": practice_limit.STATEMENTS,
+    "statement_days": practice_limit.STATEMENT_DAYS,
 }
 US_ZONES: Final = (
     "America/New_York",

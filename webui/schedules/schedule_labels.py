@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from core.clock_times import clock
-from core.models.schedules import Schedule, ScheduleMode, ScheduleState
+from core.enums.schedules import ScheduleMode, ScheduleState
+from core.models.schedules import Schedule
 from core.schedules.descriptions import REPORT_WORDS, cents_cap, claims_cap, describe_reason, minutes
 from core.schedules.run_times import RunTime
 from webui.shared.labels import Pill, date

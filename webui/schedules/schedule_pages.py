@@ -15,10 +15,11 @@ from core.access.permissions import Action
 from core.claims import feed
 from core.db.bounds import BIGINT_MAX
 from core.db.engine import transaction
+from core.enums.schedules import ScheduleMode
 from core.errors import Refusal
 from core.jobs import job_queries
 from core.jobs.lifecycle import ConfirmationMismatch
-from core.models.schedules import Schedule, ScheduleMode
+from core.models.schedules import Schedule
 from core.practices import practice_days, reasons
 from core.practices.write_off_setting import SettingNotChosen
 from core.reading import NOTE_CHARACTERS_MAX
@@ -242,7 +243,7 @@ def _look_ahead(wanted: ScheduleRequest, schedule: Schedule | None) -> dict[str,
     """Return what the request would do, and an estimate. Raise `BadSchedule`."""
     practice, mode = current_practice(), schedule.mode if schedule else ScheduleMode.REPORT
     with transaction(app_context().sessions) as db:
-        columns = wanted.columns(schedule_queries.find_reason(db, practice.id, wanted))
+        columns = schedule_queries.columns(db, practice.id, wanted)
         unsaved = Schedule(practice_id=practice.id, mode=mode, **columns)  # never added to the session
         return {
             "sentence": descriptions.describe(db, unsaved, practice.time_zone),

@@ -9,9 +9,9 @@ from core import paging
 from core.access.permissions import Action
 from core.claims import feed
 from core.db.bounds import BIGINT_MAX
+from core.enums.ledger import REASON_NAMES
 from core.jobs import codes, job_queries
 from core.models.jobs import SettleJob
-from core.models.ledger import REASON_NAMES
 from core.models.schedules import ScheduleRun
 from core.schedules import reports, run_mail, schedule_queries
 from core.schedules.reports import RunReport

@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 
 from core.db import scope
 from core.db.engine import Sessions
+from core.enums.jobs import IN_PROGRESS_STATUSES, JobStatus
 from core.jobs.preview import preview_items
-from core.models.jobs import IN_PROGRESS_STATUSES, JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from core.settings import Settings
 
 

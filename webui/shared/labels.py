@@ -12,17 +12,17 @@ from flask import Flask
 from core.access.permissions import ROLE_WORDS
 from core.clock_times import clock, zone_words
 from core.counting import counted
+from core.enums.claims import ClaimStatus, ClaimType, Hold
+from core.enums.job_items import Outcome, Verdict
+from core.enums.jobs import DONE_WORDS, JobKind, JobStatus
+from core.enums.ledger import REASON_NAMES, GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
+from core.enums.people import Role
+from core.enums.practices import PAYER_CLASS_NAMES, SELF_PAY, PayerClass, PeriodState, WriteOffSetting
+from core.enums.remittances import RuleAction
 from core.errors import Refusal
-from core.jobs import codes
 from core.jobs.results import outcome_sentences
 from core.jobs.results.progress import Progress
-from core.models.claims import ClaimStatus, ClaimType, Hold
-from core.models.job_items import Outcome, Verdict
-from core.models.jobs import JobKind, JobStatus, SettleJob
-from core.models.ledger import REASON_NAMES, GroupCode, PaidBy, PostingKind, Responsibility, WriteOffReason
-from core.models.people import Role
-from core.models.practices import PAYER_CLASS_NAMES, SELF_PAY, PayerClass, PeriodState, WriteOffSetting
-from core.models.remittances import RuleAction
+from core.models.jobs import SettleJob
 from core.money import format_cents, format_limit, format_plain_amount
 from core.reading import as_sentence
 from core.x12 import code_labels
@@ -57,7 +57,7 @@ JOB_STATUS: Final[Mapping[JobStatus, Pill]] = {
 }
 # A completed job that settled, changed or reversed no claim.
 COMPLETED_WITHOUT_CHANGES: Final[Mapping[JobKind, Pill]] = {
-    kind: Pill(f"Completed, none {done}", "skip", "warn") for kind, done in codes.DONE_WORDS.items()
+    kind: Pill(f"Completed, none {done}", "skip", "warn") for kind, done in DONE_WORDS.items()
 }
 OUTCOME: Final[Mapping[Outcome, Pill]] = {
     Outcome.SETTLED: Pill("Settled", "check", "good"),

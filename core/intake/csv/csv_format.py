@@ -2,13 +2,13 @@
 
 from typing import Final
 
+from core.enums.claims import ClaimStatus, ClaimType, Hold
+from core.enums.ledger import GroupCode, PaidBy, PostingKind, Responsibility
+from core.enums.practices import PayerClass
 from core.intake.loading import stages
 from core.intake.loading.checks import Origin
 from core.intake.parsing import fields
 from core.intake.parsing.fields import Column, Consistency, FileFormat
-from core.models.claims import ClaimStatus, ClaimType, Hold
-from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
-from core.models.practices import PayerClass
 
 REFUND: Final = "refund"
 KINDS: Final = (PostingKind.PAYMENT.value, REFUND, PostingKind.ADJUSTMENT.value, PostingKind.TRANSFER.value)

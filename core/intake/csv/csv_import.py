@@ -7,6 +7,7 @@ from typing import Final, Unpack
 from sqlalchemy import Text, cast, insert, literal, select
 from sqlalchemy.orm import Session
 
+from core.enums.ledger import PostingKind
 from core.intake.csv import csv_format
 from core.intake.loading import stages
 from core.intake.loading.formula_escapes import unescape_formulas
@@ -14,7 +15,6 @@ from core.intake.loading.import_run import ImportRequest, begin_import
 from core.intake.loading.imported import Imported
 from core.intake.loading.load import load
 from core.intake.parsing.folder import Folder
-from core.models.ledger import PostingKind
 
 SOURCE: Final = "csv"
 _FILES: Final = (

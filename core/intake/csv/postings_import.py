@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.permissions import Action, Actor
+from core.enums.notices import EventKind
 from core.intake.csv import csv_format
 from core.intake.csv.csv_import import SOURCE
 from core.intake.loading import stages
@@ -37,7 +38,6 @@ from core.intake.parsing.faults import Faults
 from core.intake.parsing.folder import Folder, Progress, RowsRead
 from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim, LineItem
-from core.models.notices import EventKind
 from core.models.practices import Practice
 from core.notices.record import tell_webhooks
 from core.practices import periods, practice_queries

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.db.sums import sum_cents
+from core.enums.claims import SETTLED
 from core.intake.loading import stages
 from core.intake.loading.balance_reasons import HELD_BACK, mark_claims
 from core.intake.loading.checks import Origins
@@ -32,7 +33,7 @@ from core.intake.loading.post_rows import post_staged_rows, report_future_rows, 
 from core.intake.loading.staged_checks import add_transfers_that_lose_money
 from core.intake.parsing.faults import Faults
 from core.ledger.late_payments import NO_CHANGES, WriteOffChanges
-from core.models.claims import SETTLED, Claim, LineItem
+from core.models.claims import Claim, LineItem
 from core.models.practices import Practice
 
 _LINE: Final = stages.LINE

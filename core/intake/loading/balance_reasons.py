@@ -7,12 +7,13 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Select, Text, and_, cast, func, select, update
 from sqlalchemy.orm import Session
 
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.corrections import Corrections
 from core.intake.loading.due_postings import due_postings, totals_due
 from core.ledger import entry_postings
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.money import format_cents
 
 NOT_CORRECTED: Final = "not_corrected"

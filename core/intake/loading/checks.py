@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, Row, Select, Table, bindparam, case, func, literal, select
 from sqlalchemy.orm import Session
 
+from core.enums.ledger import PostingKind
 from core.intake.parsing.faults import PLACES_MAX, Fault, FaultKind, Faults
-from core.models.ledger import PostingKind
 
 _READ_AT_ONCE: Final = 1_000  # rows
 PRACTICE_ID: Final = bindparam("practice_id", type_=BigInteger)

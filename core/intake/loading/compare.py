@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Delete, Enum, Select, Subquery, Table, Text, and_, cast, delete, exists, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, first_faulty_rows
 from core.intake.loading.insert import REFERENCE_TABLES, STAGED_CLAIM_COLUMNS, STAGED_POSTING_COLUMNS
@@ -13,7 +14,7 @@ from core.intake.loading.known_postings import Known
 from core.intake.loading.references import CLAIM_REFERENCES
 from core.intake.parsing.faults import FaultKind, Faults, quote_value
 from core.models.claims import Claim, LineItem
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.practices import BillingStatus, Patient
 from core.money import format_plain_amount
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Final, NamedTuple
 
-from core.models.ledger import PostingKind
+from core.enums.ledger import PostingKind
 from core.money import format_cents
 
 REFUND: Final = "refund"  # a payment above zero, as files write it

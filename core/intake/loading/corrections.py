@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.claims.export import escape_formula
 from core.counting import counted
 from core.db.sums import sum_cents
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
 from core.intake.loading.correction_entry import Entry
@@ -19,7 +20,6 @@ from core.intake.loading.corrections_sql import DIGEST_CHARACTERS, MOVING, REMOV
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.intake.loading.known_postings import CORRECTION, Totals
 from core.intake.loading.own_parts import imported_parts
-from core.models.ledger import PostingKind
 from core.models.practices import Practice
 from core.money import format_cents, format_plain_amount
 from core.practices import periods, practice_days

@@ -22,10 +22,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.intake.loading.known_postings import CORRECTION
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 
 REMOVED: Final = "removed"
 DIGEST_CHARACTERS: Final = 12

@@ -31,6 +31,8 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 from core.claims.export import escape_formula
+from core.enums.claims import SETTLED, Hold
+from core.enums.job_items import Outcome
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins
 from core.intake.loading.compare import AMOUNT_COLUMNS, existing_claims, existing_lines, existing_rows
@@ -38,8 +40,8 @@ from core.intake.loading.insert import COLLECTION_COLUMNS, REFERENCE_TABLES, STA
 from core.intake.loading.known_postings import Known
 from core.intake.loading.references import CLAIM_REFERENCES
 from core.intake.parsing.faults import REDACTED
-from core.models.claims import SETTLED, Claim, Hold
-from core.models.job_items import JobItem, Outcome
+from core.models.claims import Claim
+from core.models.job_items import JobItem
 from core.models.people import AuditEntry
 
 LISTED_MAX: Final = 100  # in a result; `all_differences` yields every one

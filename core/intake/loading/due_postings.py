@@ -22,9 +22,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from core.db.sums import sum_cents
+from core.enums.ledger import PostingKind
 from core.intake.loading.known_postings import CORRECTION
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.recognized_postings import RecognizedPosting
 
 

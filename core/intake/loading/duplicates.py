@@ -21,10 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.checks import Check, Origin, Origins, first_faulty_rows, has_rows
 from core.intake.parsing.faults import Faults, quote_value
-from core.models.ledger import PostingKind
 
 _SAME_ROW: Final = "remove the duplicate row: every imported column is the same"
 _OTHER_VALUES: Final = "another row has the same ID but a different {fields}; correct the wrong row"

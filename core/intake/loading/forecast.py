@@ -8,13 +8,14 @@ from sqlalchemy import Select, and_, exists, func, insert, select, union_all
 from sqlalchemy.orm import Session
 
 from core.db.sums import sum_cents
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.agreement import FIRST_DIFFERENT, DifferentBalance
 from core.intake.loading.balance_reasons import reasons_before
 from core.intake.loading.totals import ControlTotals
 from core.ledger.late_forecast import reversals_by
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 
 _FILE: Final = stages.FILE_BALANCE
 _MOVED: Final = stages.WRITE_OFF_MOVE

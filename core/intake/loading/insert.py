@@ -11,15 +11,16 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    case,
     insert,
     literal,
-    literal_column,
     null,
     select,
 )
 from sqlalchemy.orm import Session, aliased
 
 from core.access.permissions import Actor
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.references import CLAIM_REFERENCES
 from core.ledger.balances import CLAIM_CACHED_COLUMNS, LINE_CACHED_COLUMNS, claim_sums, line_sums, or_zero
@@ -59,6 +60,11 @@ STAGED_POSTING_COLUMNS: Final = (
     "reason_code",
     "posted_on",
 )
+
+# In a row of a file, charges come first. Not by ctid: an UPDATE of the stage with a join mixes it up.
+_KIND: Final = case({PostingKind.CHARGE.value: 0, PostingKind.PAYMENT.value: 1, PostingKind.ADJUSTMENT.value: 2},
+                    value=stages.POSTING.c.kind, else_=3)  # fmt: skip
+POSTING_ORDER: Final = (stages.POSTING.c.at, _KIND, stages.POSTING.c.source_id.collate("C"))
 
 
 def insert_reference_rows(session: Session, practice_id: int) -> None:
@@ -167,6 +173,6 @@ def _postings(practice_id: int, *, source: str | None, by: Actor | None, now: dt
         select(literal(practice_id), *columns.values())
         .select_from(staged)
         .join(claim, claim.c.external_id == staged.c.claim)
-        .order_by(claim.c.id, staged.c.at, literal_column(f"{staged.name}.ctid"))  # a row's postings in their order
+        .order_by(claim.c.id, *POSTING_ORDER)
     )
     return insert(Posting).from_select(["practice_id", *columns], rows, include_defaults=False)

@@ -8,12 +8,13 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Enum, Text, and_, cast, exists, insert, literal, select, union_all, update
 from sqlalchemy.orm import Session
 
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.checks import has_rows
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
 from core.intake.loading.redated import Redated, redate_closed_months
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.recognized_postings import RecognizedPosting
 from core.practices import periods
 

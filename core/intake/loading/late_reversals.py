@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from sqlalchemy import CTE, BigInteger, Select, Text, and_, case, cast, func, literal, select, tuple_, union_all
 
+from core.enums.ledger import Responsibility
 from core.ledger import write_offs
 from core.models.claims import Claim, LineItem
-from core.models.ledger import Posting, Responsibility
+from core.models.ledger import Posting
 
 _PLACE: Final = ("claim", "line", "side")
 

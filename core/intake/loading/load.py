@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.audit import Subject
 from core.books.closing import IMPORT_LOCK
+from core.enums.notices import EventKind
 from core.errors import NotAllowed
 from core.intake.loading import stages
 from core.intake.loading.additions import (
@@ -53,9 +54,8 @@ from core.intake.loading.summary import look_alikes, summarize
 from core.intake.loading.take_changes import changed_claims, keep_legal_holds, may_end_legal_holds, take_changes
 from core.intake.loading.totals import check_expected_total, control_totals, first_claims
 from core.models.claims import Claim
-from core.models.notices import EventKind
 from core.notices.record import tell_webhooks
-from core.practices import periods
+from core.practices import periods, practice_days
 
 _COUNTED_STAGES: Final = (
     ("offices", stages.OFFICE),
@@ -171,7 +171,7 @@ def _check_rows(run: ImportRun, origins: Origins, totals: Totals | None) -> tupl
         raise NotAllowed
     lock_imports(session, practice_id)
     stages.analyze(session, *(stage.name for _, stage in _COUNTED_STAGES))
-    check_staged(session, practice_id, origins, faults)
+    check_staged(session, practice_id, origins, faults, today=practice_days.today(run.practice, now=run.now))
     report_look_alikes(session, practice_id, origins, faults)
     faults.refuse_if_any()
     has_charges = totals is None or totals.has_charges

@@ -5,7 +5,7 @@ from typing import Any, Final
 from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, literal, or_, select
 
 from core.db.sums import sum_cents
-from core.models.ledger import PostingKind
+from core.enums.ledger import PostingKind
 
 _PAYMENT: Final = PostingKind.PAYMENT.value
 _ADJUSTMENT: Final = PostingKind.ADJUSTMENT.value

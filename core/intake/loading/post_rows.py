@@ -18,7 +18,6 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    literal_column,
     not_,
     select,
 )
@@ -27,14 +26,15 @@ from sqlalchemy.orm import Session
 from core.access import recent_changes
 from core.access.permissions import Actor
 from core.db.sums import sum_cents
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.checks import Origins, first_faulty_rows
-from core.intake.loading.insert import STAGED_POSTING_COLUMNS
+from core.intake.loading.insert import POSTING_ORDER, STAGED_POSTING_COLUMNS
 from core.intake.parsing.faults import FaultKind, Faults
 from core.ledger import adjustment_limits, balances, late_payments
 from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.practices import Practice
 from core.money import UNLIMITED, format_cents
 from core.practices import periods, practice_days
@@ -197,10 +197,10 @@ def _posting_rounds(session: Session, practice_id: int) -> list[list[str]]:
         cast(Posting.responsibility, Text) == _STAGE.c.responsibility,
         Posting.kind == PostingKind.WRITE_OFF,
     )
-    nth = func.row_number().over(partition_by=place, order_by=_STAGE.c.at).label("nth")
+    nth = func.row_number().over(partition_by=place, order_by=POSTING_ORDER).label("nth")
     rounds: list[list[str]] = []
     for source_id, number in session.execute(
-        select(_STAGE.c.source_id, nth).where(written_off).order_by(nth, _STAGE.c.at)
+        select(_STAGE.c.source_id, nth).where(written_off).order_by(nth, *POSTING_ORDER)
     ):
         if number > len(rounds):
             rounds.append([])
@@ -224,7 +224,7 @@ def _post(
         select(*columns.values())
         .join_from(_STAGE, Claim, and_(Claim.practice_id == practice_id, Claim.external_id == _STAGE.c.claim))
         .where(picked)
-        .order_by(_STAGE.c.at, literal_column(f"{_STAGE.name}.ctid"))  # a row's postings in their order
+        .order_by(*POSTING_ORDER)
     )
     session.execute(insert(Posting).from_select(list(columns), rows))
 

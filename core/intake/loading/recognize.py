@@ -32,6 +32,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.db.sums import sum_cents
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.due_postings import due_postings, is_other, steps_due, totals_due
 from core.intake.loading.insert import STAGED_POSTING_COLUMNS
@@ -39,7 +40,7 @@ from core.intake.loading.known_postings import CORRECTION, KNOWN_COLUMNS, Known,
 from core.intake.loading.late_reversals import lines_with_late_reversals
 from core.intake.loading.partly_due import partly_due
 from core.models.claims import Claim
-from core.models.ledger import Posting, PostingKind
+from core.models.ledger import Posting
 from core.models.recognized_postings import RecognizedPosting
 
 _ADJUSTMENT: Final = PostingKind.ADJUSTMENT.value

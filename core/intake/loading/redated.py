@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
+from core import calendar_months
 from core.counting import counted
 from core.intake.loading import stages
 from core.practices import periods
@@ -37,7 +38,7 @@ class Redated(NamedTuple):
         will = ("was" if is_one else "were") if is_done else "will be"
         return (
             f"{counted(self.postings, 'new posting')} on {counted(self.claims, 'claim')} "
-            f"{'is' if is_one else 'are'} dated in {periods.format_long(self.month)}, which is closed. "
+            f"{'is' if is_one else 'are'} dated in {calendar_months.format_long(self.month)}, which is closed. "
             f"{'It' if is_one else 'They'} {will} posted on {self.posted_on:%m/%d/%Y}. Dates of service do not change."
         )
 

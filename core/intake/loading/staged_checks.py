@@ -1,5 +1,6 @@
 """Checks of the staged rows against each other and the practice: duplicates, and references to missing records."""
 
+import datetime as dt
 from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any, Final
@@ -7,13 +8,13 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, Table, Text, cast, exists, func, select, union_all
 from sqlalchemy.orm import Session
 
+from core.enums.ledger import PostingKind
 from core.intake.loading import stages
 from core.intake.loading.checks import PRACTICE_ID, Check, Origin, Origins, first_faulty_rows, has_rows, run_checks
 from core.intake.loading.duplicates import duplicates_check
 from core.intake.loading.near_matches import NEAR_MATCH_CURES, near_match
 from core.intake.loading.references import CLAIM_REFERENCES
-from core.intake.parsing.faults import Faults
-from core.models.ledger import PostingKind
+from core.intake.parsing.faults import REDACTED, FaultKind, Faults
 from core.models.practices import BillingStatus
 
 NO_SUCH_STATUS: Final = "the practice does not have this billing status"
@@ -31,9 +32,18 @@ _UNIQUE_KEYS: Final = (
 _CLAIM_REFERENCES: Final = tuple((name, one.stage, one.table) for name, one in CLAIM_REFERENCES.items())
 
 
-def check_staged(session: Session, practice_id: int, origins: Origins, faults: Faults) -> None:
-    """Check for duplicates, and for references to records that are in neither the files nor the practice."""
+def check_staged(session: Session, practice_id: int, origins: Origins, faults: Faults, *, today: dt.date) -> None:
+    """Check for duplicates, references to records in neither the files nor the practice, and dates of birth."""
     run_checks(session, practice_id, _staged_checks(lines_have_charges=stages.CHARGED_LINE in origins), origins, faults)
+    _report_future_births(session, origins, faults, today=today)
+
+
+def _report_future_births(session: Session, origins: Origins, faults: Faults, *, today: dt.date) -> None:
+    rows = select(stages.PATIENT.c.at).where(stages.PATIENT.c.birth_date > today)
+    cure = f"the date of birth is in the future; the latest allowed date is {today}"
+    for row in first_faulty_rows(session, rows, faults=faults):
+        fault = origins[stages.PATIENT].fault(row, "birth_date", REDACTED, cure, kind=FaultKind.VALUE)
+        faults.add(fault, times=row.times)
 
 
 @cache

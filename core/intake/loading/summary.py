@@ -9,10 +9,11 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from core.db.sums import sum_cents
+from core.enums.ledger import PostingKind, Responsibility
 from core.intake.loading import stages
 from core.intake.loading.totals import POSTING_TOTALS, ControlTotal, ControlTotals, named_parts, sums_of_parts
 from core.models.claims import Claim, LineItem
-from core.models.ledger import Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 
 EXAMPLES_MAX: Final = 20  # in each list, so that a large import stays readable; the sums include all
 _STAGE: Final = stages.POSTING

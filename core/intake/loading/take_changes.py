@@ -12,11 +12,12 @@ from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Actor
 from core.claims import holds
+from core.enums.claims import SETTLED, Hold
 from core.intake.loading import stages
 from core.intake.loading.differences import ENDS_LEGAL_HOLD
 from core.intake.loading.insert import STAGED_CLAIM_COLUMNS
 from core.intake.loading.references import CLAIM_REFERENCES
-from core.models.claims import SETTLED, Claim, Hold, LineItem
+from core.models.claims import Claim, LineItem
 from core.models.import_changes import ImportChange
 from core.models.practices import Office, Patient, Payer, Provider
 

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from core.counting import counted
 from core.db.sums import sum_cents
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
 from core.errors import Refusal
 from core.intake.loading import stages
-from core.models.ledger import PaidBy, PostingKind, Responsibility
 from core.models.practices import Patient
 from core.money import format_cents
 

@@ -46,14 +46,14 @@ _PATTERNS: Final = {
 _READERS: Final = {name: re.compile(pattern + _TIME, re.ASCII) for name, pattern in _PATTERNS.items()}
 
 
-def date_reader(written: DateFormat, *, today: dt.date) -> Callable[[str], dt.date]:
+def date_reader(written: DateFormat, *, today: dt.date, is_past: bool = False) -> Callable[[str], dt.date]:
     """Return a reader of this format. It also accepts YYYY-MM-DD, which is unambiguous.
 
-    A two-digit year is never in the future: in 2026, 30 means 1930.
+    A two-digit year is never in the future: in 2026, 30 means 1930. If the date `is_past`, neither is its day.
     """
 
     def read(field: str) -> dt.date:
-        day = parse_date(field, written, today=today) or parse_date(field, DateFormat.YMD, today=today)
+        day = parse_date(field, written, today=today, is_past=is_past) or parse_date(field, DateFormat.YMD, today=today)
         if day is None:
             raise BadField(f"write a date as {written.value}, or choose another date format in the mapping")
         return day
@@ -61,7 +61,7 @@ def date_reader(written: DateFormat, *, today: dt.date) -> Callable[[str], dt.da
     return read
 
 
-def parse_date(field: str, written: DateFormat, *, today: dt.date) -> dt.date | None:
+def parse_date(field: str, written: DateFormat, *, today: dt.date, is_past: bool = False) -> dt.date | None:
     """Return the date, or None if the field is not a date in this format."""
     found = _READERS[written].fullmatch(field.strip())
     if found is None:
@@ -69,11 +69,12 @@ def parse_date(field: str, written: DateFormat, *, today: dt.date) -> dt.date | 
     parts = found.groupdict()
     if "serial" in parts:
         return _in_range(_EXCEL_EPOCH + dt.timedelta(days=int(parts["serial"])))
-    year = int(parts["y"])
-    if len(parts["y"]) == len("26"):
+    year, is_short = int(parts["y"]), len(parts["y"]) == len("26")
+    if is_short:
         year += 2000 if 2000 + year <= today.year else 1900
     try:
-        return _in_range(dt.date(year, _month(parts["m"]), int(parts["d"])))
+        day = dt.date(year, _month(parts["m"]), int(parts["d"]))
+        return _in_range(day.replace(year=year - 100) if is_short and is_past and day > today else day)
     except ValueError:
         return None
 

@@ -43,7 +43,7 @@ def reader(field: Field, mapping: Mapping, today: dt.date) -> FieldReader:
     if kind is Kind.MONEY:
         return lambda text: read_amount(text, credit_words=mapping.credit_words)
     if kind is Kind.DATE:
-        return _cached(date_reader(mapping.dates[field], today=today))
+        return _cached(date_reader(mapping.dates[field], today=today, is_past=field is Field.BIRTH_DATE))
     return _cached(_words(field, mapping) if kind is Kind.WORD else _text)
 
 

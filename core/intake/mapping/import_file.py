@@ -8,6 +8,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core.counting import counted
+from core.enums.claims import ClaimStatus
+from core.enums.ledger import Responsibility
 from core.intake.loading import stages
 from core.intake.loading.additions import HoldBack
 from core.intake.loading.import_run import ImportRequest, begin_import
@@ -20,8 +22,6 @@ from core.intake.mapping.patient_names import take_newest_names, warn_of_names
 from core.intake.mapping.renamed_patients import keep_made_numbers
 from core.intake.mapping.stage_file import MADE_NUMBER, stage_file
 from core.intake.mapping.targets import Field
-from core.models.claims import ClaimStatus
-from core.models.ledger import Responsibility
 from core.practices import practice_days
 
 SOURCE: Final = "file"

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from core import reading
+from core.enums.claims import BILLING_STATUSES, ClaimStatus, ClaimType, Hold
+from core.enums.ledger import GroupCode, Responsibility
+from core.enums.practices import PayerClass
 from core.errors import BadInput
 from core.intake.mapping.date_formats import DateFormat
 from core.intake.mapping.targets import ADJUSTMENT_FIELDS, PAYMENT_FIELDS, TARGETS, Field, Kind
-from core.models.claims import BILLING_STATUSES, ClaimStatus, ClaimType, Hold
-from core.models.ledger import GroupCode, Responsibility
-from core.models.practices import PayerClass
 
 COLUMNS_MAX: Final = 500
 WORDS_MAX: Final = 1_000  # whose meaning is defined, for one field

@@ -7,9 +7,9 @@ A charge is posted with the row's payments and adjustments. A transfer moves the
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from core.enums.ledger import Responsibility
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.targets import ADJUSTMENT_FIELDS, PAYMENT_FIELDS, Field
-from core.models.ledger import Responsibility
 from core.money import format_plain_amount
 
 INSURANCE = Responsibility.INSURANCE.value

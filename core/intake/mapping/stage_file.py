@@ -7,6 +7,8 @@ from typing import Any, Final
 from sqlalchemy import and_, func, select, text
 from sqlalchemy.orm import Session
 
+from core.enums.claims import ClaimStatus, ClaimType
+from core.enums.practices import PayerClass
 from core.intake.loading import stages
 from core.intake.loading.checks import Origin, Origins, first_faulty_rows
 from core.intake.loading.duplicates import add_duplicates
@@ -18,8 +20,6 @@ from core.intake.mapping.words import payer_class
 from core.intake.parsing.faults import Fault, FaultKind
 from core.intake.parsing.fields import LINES_MAX
 from core.intake.parsing.folder import Row
-from core.models.claims import ClaimStatus, ClaimType
-from core.models.practices import PayerClass
 
 OFFICE_DEFAULT: Final = "Main Office"
 PROVIDER_DEFAULT: Final = "Not stated"

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from core.enums.claims import BALANCE_DUE, NOT_SUBMITTED, NOT_SUBMITTED_WORDS, ClaimStatus, ClaimType, Hold
+from core.enums.ledger import Responsibility
+from core.enums.practices import PAYER_CLASS_NAMES, PayerClass
 from core.intake.mapping.mapping import OUR_WORDS, STANDARD_STATUSES
 from core.intake.mapping.targets import Field
-from core.models.claims import BALANCE_DUE, NOT_SUBMITTED, NOT_SUBMITTED_WORDS, ClaimStatus, ClaimType, Hold
-from core.models.ledger import Responsibility
-from core.models.practices import PAYER_CLASS_NAMES, PayerClass
 
 _NOTED_MAX: Final = 20
 PAYERS_SHOWN_MAX: Final = 100  # in the form of a mapping; the others are classed by name

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.enums.remittances import POSTED_OUTCOMES
 from core.intake.loading.post_rows import lock_claims
 from core.intake.remittances.answers import Answer
 from core.intake.remittances.decide import decide
@@ -20,7 +21,6 @@ from core.intake.remittances.stored import Decided, store_answers
 from core.ledger.late_payments import WriteOffChanges
 from core.models.claims import Claim
 from core.models.practices import Practice
-from core.models.remittances import POSTED_OUTCOMES
 from core.practices import practice_days
 
 BATCH_ANSWERS: Final = 1_000  # memory does not grow with the file

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from core.enums.ledger import Responsibility
 from core.intake.remittances.decision import NewPosting
 from core.intake.remittances.our_claim import OurClaim
-from core.models.ledger import Responsibility
 
 
 class Overdrawn(NamedTuple):

@@ -10,6 +10,7 @@ from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
 from core.claims import locks, lookup
+from core.enums.remittances import POSTED_OUTCOMES, Outcome
 from core.errors import BadInput, NotFound, Refusal
 from core.intake.remittances import reasons
 from core.intake.remittances.batches import Run
@@ -20,7 +21,7 @@ from core.intake.remittances.shown import token_of
 from core.ledger import adjustment_limits
 from core.models.claims import Claim
 from core.models.practices import Practice
-from core.models.remittances import POSTED_OUTCOMES, Outcome, Remittance, RemittanceClaim
+from core.models.remittances import Remittance, RemittanceClaim
 from core.reading import is_valid_note
 
 _BY_HAND: Final = "matched_by_hand"

@@ -9,14 +9,15 @@ from typing import Final, Self
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from core.enums.ledger import GroupCode
+from core.enums.remittances import RuleAction
 from core.intake.remittances.answers import Answer, GivenAdjustment
 from core.intake.remittances.below_zero import find_overdrawn
 from core.intake.remittances.decision import Decision
 from core.intake.remittances.our_claim import OurClaim
 from core.models.claims import Claim
-from core.models.ledger import GroupCode
 from core.models.practices import Patient
-from core.models.remittances import Remittance, RuleAction
+from core.models.remittances import Remittance
 from core.money import format_cents
 from core.x12.code_labels import adjustment
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from core.enums.ledger import GroupCode, PaidBy, PostingKind, Responsibility
+from core.enums.remittances import Outcome, RuleAction
 from core.intake.remittances import reasons
 from core.intake.remittances.answers import Answer
 from core.intake.remittances.below_zero import find_overdrawn
@@ -11,8 +13,6 @@ from core.intake.remittances.our_claim import OurClaim
 from core.intake.remittances.posting_table import PRIOR_PAYER, action_for
 from core.intake.remittances.reverse_answer import reverse_answer
 from core.intake.remittances.spread import spread_over_lines
-from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
-from core.models.remittances import Outcome, RuleAction
 from core.x12.problems import Problem
 
 _ROLES: Final = {

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from core.enums.remittances import POSTED_OUTCOMES, Outcome
 from core.intake.remittances import posting_rules, reasons, stored
 from core.intake.remittances.answers import Answer
 from core.intake.remittances.batches import Run
@@ -19,7 +20,7 @@ from core.intake.remittances.our_claim import OurClaim
 from core.intake.remittances.post import ToPost, post
 from core.intake.remittances.posting_dates import date_problem
 from core.intake.remittances.reasons import Finding
-from core.models.remittances import POSTED_OUTCOMES, Outcome, Remittance, RemittanceClaim
+from core.models.remittances import Remittance, RemittanceClaim
 
 _HOW: Final = ("matched_by_replacement", "matched_by_prefix", "matched_by_payer_number", "matched_by_hand")
 # Another answer on the claim may end these.

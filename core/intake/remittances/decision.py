@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
+from core.enums.remittances import Outcome
 from core.intake.remittances import reasons
 from core.intake.remittances.posting_table import Rules
-from core.models.ledger import PaidBy, PostingKind, Responsibility
-from core.models.remittances import Outcome
 from core.money import format_cents
 
 

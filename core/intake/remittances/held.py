@@ -15,6 +15,7 @@ from core.access.permissions import Action, Actor
 from core.db import timeouts
 from core.db.engine import Sessions, transaction
 from core.db.transient import is_transient
+from core.enums.remittances import POSTED_OUTCOMES, Outcome
 from core.errors import NotFound
 from core.intake.loading.post_rows import lock_claims
 from core.intake.remittances import reasons
@@ -25,7 +26,7 @@ from core.intake.remittances.load_claims import is_in_running_job
 from core.ledger.adjustment_limits import AdjustmentOverLimit
 from core.models.claims import Claim
 from core.models.practices import Practice
-from core.models.remittances import POSTED_OUTCOMES, Outcome, Remittance, RemittanceClaim
+from core.models.remittances import Remittance, RemittanceClaim
 from core.practices import periods
 from core.practices.periods import PeriodBusy
 

@@ -9,16 +9,21 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 
 from core.db.sums import sum_cents
+from core.enums.claims import SETTLED
+from core.enums.jobs import JobStatus
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
+from core.enums.practices import PayerClass
+from core.enums.remittances import POSTED_OUTCOMES
 from core.intake.loading.known_postings import CORRECTION
 from core.intake.remittances.our_claim import EarlierAnswer, EarlierPosting, OurClaim, OurLine
 from core.ledger import remittance_source, write_offs
 from core.ledger.remittance_source import RemittanceSource
-from core.models.claims import SETTLED, Claim, LineItem
+from core.models.claims import Claim, LineItem
 from core.models.job_items import JobItem, is_reserved
-from core.models.jobs import JobStatus, SettleJob
-from core.models.ledger import PaidBy, Posting, PostingKind, Responsibility
-from core.models.practices import Payer, PayerClass
-from core.models.remittances import POSTED_OUTCOMES, Remittance, RemittanceClaim, RemittanceLine
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting
+from core.models.practices import Payer
+from core.models.remittances import Remittance, RemittanceClaim, RemittanceLine
 from core.models.sent_claims import SentClaim, SentLine
 
 # A job in another status skips a claim that has changed.

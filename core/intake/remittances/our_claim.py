@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from core.models.ledger import PaidBy, PostingKind, Responsibility
+from core.enums.ledger import PaidBy, PostingKind, Responsibility
 
 
 @dataclass(slots=True)

@@ -9,6 +9,8 @@ from sqlalchemy import ARRAY, BigInteger, Select, Text, any_, cast, select, text
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.enums.claims import ClaimStatus
+from core.enums.ledger import GroupCode, PaidBy
 from core.intake.loading.stages import insert_copied
 from core.intake.remittances.answers import Answer
 from core.intake.remittances.decision import Decision, NewPosting
@@ -16,8 +18,8 @@ from core.intake.remittances.our_claim import OurClaim
 from core.ledger import balances, late_payments
 from core.ledger.late_payments import WriteOffChanges
 from core.ledger.remittance_source import SOURCE, RemittanceSource
-from core.models.claims import Claim, ClaimStatus
-from core.models.ledger import GroupCode, PaidBy, Posting
+from core.models.claims import Claim
+from core.models.ledger import Posting
 from core.models.practices import Practice
 from core.practices import practice_days
 

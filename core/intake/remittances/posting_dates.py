@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from core import calendar_months
 from core.intake.remittances.batches import Run
 from core.practices import periods
 
@@ -19,4 +20,4 @@ def date_problem(run: Run, day: dt.date | None) -> str | None:
         return "future_date"
     if not run.is_check:
         closed |= periods.lock_months(session, practice_id, [day])
-    return "closed_month" if periods.month_of(day) in closed else None
+    return "closed_month" if calendar_months.month_of(day) in closed else None

@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from core.access import audit, authorize
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
+from core.enums.ledger import GroupCode
+from core.enums.remittances import RuleAction
 from core.errors import BadInput
 from core.intake.remittances.posting_table import ALLOWED_ACTIONS, DEFAULTS, default_action
-from core.models.ledger import GroupCode
 from core.models.people import User
-from core.models.remittances import PostingRule, RuleAction
+from core.models.remittances import PostingRule
 from core.practices import practice_queries
 
 _CODE: Final = re.compile(r"[A-Z]{0,2}[0-9]{1,3}", re.ASCII)

@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Final
 
+from core.enums.ledger import GroupCode
+from core.enums.remittances import RuleAction
 from core.intake.remittances.answers import GivenAdjustment
-from core.models.ledger import GroupCode
-from core.models.remittances import RuleAction
 
 Rules = Mapping[tuple[str, str], RuleAction]  # the practice's own, by group and reason
 

@@ -10,15 +10,16 @@ from sqlalchemy.orm import Session
 
 from core import paging
 from core.db.sums import sum_cents
+from core.enums.ledger import PaidBy
+from core.enums.remittances import Outcome
 from core.errors import NotFound
 from core.intake.remittances import reasons
 from core.intake.remittances.answers import AnswerLine
 from core.intake.remittances.reasons import Finding, Why
 from core.intake.remittances.stored import line_of
 from core.models.claims import Claim
-from core.models.ledger import PaidBy
 from core.models.people import User
-from core.models.remittances import Outcome, ProviderAdjustment, Remittance, RemittanceClaim, RemittanceLine
+from core.models.remittances import ProviderAdjustment, Remittance, RemittanceClaim, RemittanceLine
 
 PAGE_ROWS: Final = 100
 _READABLE: Final = {

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.counting import counted
+from core.enums.remittances import Outcome
 from core.intake.remittances import reasons
 from core.intake.remittances.decision import Sums
 from core.intake.remittances.stored import Decided
 from core.intake.remittances.survey import Transaction
-from core.models.remittances import Outcome
 from core.money import format_cents
 
 _OUTCOME_WORDS: Final = {

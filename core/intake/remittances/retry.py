@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.audit import Subject
 from core.access.permissions import Action, Actor
+from core.enums.remittances import POSTED_OUTCOMES, Outcome
 from core.intake.loading.post_rows import lock_claims
 from core.intake.remittances.batches import Run
 from core.intake.remittances.decide_again import decide_again, find_match, keep, retry_held
 from core.intake.remittances.match_claims import Match, with_candidates
 from core.models.claims import Claim
 from core.models.practices import Practice
-from core.models.remittances import POSTED_OUTCOMES, Outcome, Remittance, RemittanceClaim
+from core.models.remittances import Remittance, RemittanceClaim
 
 RETRIED_MAX: Final = 200  # at once, so that a request takes a few seconds at most
 

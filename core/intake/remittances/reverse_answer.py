@@ -2,11 +2,11 @@
 
 from collections import Counter
 
+from core.enums.ledger import PostingKind
 from core.intake.remittances.answers import Answer
 from core.intake.remittances.below_zero import find_overdrawn
 from core.intake.remittances.decision import Context, Decision, NewPosting
 from core.intake.remittances.our_claim import EarlierAnswer, OurClaim
-from core.models.ledger import PostingKind
 from core.x12.adjustments import OLD_GROUP
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from core.enums.remittances import Outcome
 from core.intake.remittances import queries, reasons, stored
 from core.intake.remittances.answers import Answer, AnswerLine
 from core.intake.remittances.batches import Run
@@ -18,7 +19,7 @@ from core.intake.remittances.our_claim import OurClaim
 from core.intake.remittances.queries import AnswerRow
 from core.intake.remittances.reasons import Finding, Why
 from core.models.practices import Practice
-from core.models.remittances import Outcome, Remittance, RemittanceClaim
+from core.models.remittances import Remittance, RemittanceClaim
 
 _TOKEN_CHARACTERS: Final = 16  # so that a user can type it after `settle remittances post`
 

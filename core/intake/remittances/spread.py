@@ -1,9 +1,9 @@
 """Spread what an answer says of the whole claim over its lines: the largest open line first, none below zero."""
 
+from core.enums.remittances import RuleAction
 from core.intake.remittances.answers import Answer
 from core.intake.remittances.decision import LineMoney
 from core.intake.remittances.our_claim import OurClaim
-from core.models.remittances import RuleAction
 
 
 def spread_over_lines(answer: Answer, claim: OurClaim, money: dict[int, LineMoney]) -> list[str]:

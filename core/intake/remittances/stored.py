@@ -9,19 +9,14 @@ from sqlalchemy import Table, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.enums.remittances import POSTED_OUTCOMES
 from core.intake.loading.stages import insert_copied
 from core.intake.remittances import reasons
 from core.intake.remittances.answers import Answer, AnswerLine, GivenAdjustment
 from core.intake.remittances.decision import Decision
 from core.intake.remittances.reasons import Finding
 from core.intake.remittances.survey import Transaction
-from core.models.remittances import (
-    POSTED_OUTCOMES,
-    ProviderAdjustment,
-    Remittance,
-    RemittanceClaim,
-    RemittanceLine,
-)
+from core.models.remittances import ProviderAdjustment, Remittance, RemittanceClaim, RemittanceLine
 
 Decided = tuple[Answer, int | None, Decision]  # with the practice's claim, if it was matched
 _CLAIM_COLUMNS: Final = (

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from core.counting import counted
+from core.enums.remittances import Outcome
 from core.intake.remittances import reasons
-from core.models.remittances import Outcome
 from core.reading import as_sentence
 
 

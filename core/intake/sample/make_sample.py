@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.db.engine import make_sessions, transaction
+from core.enums.practices import WriteOffSetting
 from core.intake.loading import stages
 from core.intake.loading.insert import insert_claims, insert_reference_rows, sum_lines
 from core.intake.parsing.folder import Progress
 from core.intake.sample import sample_people
 from core.intake.sample.sample_claims import Batch, SampleSize, batches
 from core.intake.sample.sample_copies import copy_claims
-from core.models.practices import WriteOffSetting
 from core.practices.create import DEFAULT_TIME_ZONE, create_practice
 
 _BATCH_STAGES: Final = (stages.CLAIM, stages.LINE, stages.POSTING)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from core.enums.claims import BALANCE_DUE, ClaimStatus, ClaimType, Hold
+from core.enums.practices import PayerClass
 from core.intake.sample import sample_collection, sample_fees, sample_ledger
 from core.intake.sample.sample_ledger import PaymentDates
 from core.intake.sample.sample_people import (
@@ -19,8 +21,6 @@ from core.intake.sample.sample_people import (
     provider_id,
 )
 from core.intake.sample.sample_scenarios import NOT_SUBMITTED, WITH_PAYER, Dues, Scenario, draw_scenario
-from core.models.claims import BALANCE_DUE, ClaimStatus, ClaimType, Hold
-from core.models.practices import PayerClass
 
 SPAN_DAYS: Final = 548  # eighteen months
 RECENT_SHARE: Final = 0.2  # claims in process are among the newest fifth

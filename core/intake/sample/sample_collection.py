@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Final
 
-from core.models.claims import BALANCE_DUE, ClaimStatus
+from core.enums.claims import BALANCE_DUE, ClaimStatus
 
 # Group and CARC: no authorization, timely filing, not covered, information missing.
 _DENIALS: Final = (("CO", "197"), ("CO", "29"), ("PR", "96"), ("CO", "16"))

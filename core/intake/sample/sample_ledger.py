@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from core.models.ledger import GroupCode, PaidBy, PostingKind, Responsibility
+from core.enums.ledger import GroupCode, PaidBy, PostingKind, Responsibility
 
 # (responsibility, kind, cents, paid by, group code, reason code, posted on)
 SampleEntry = tuple[str, str, int, str | None, str | None, str | None, dt.date]

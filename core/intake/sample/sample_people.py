@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final, NamedTuple
 
-from core.models.practices import PayerClass
+from core.enums.practices import PayerClass
 
 OFFICES: Final = (
     "Harborview Family Medicine",

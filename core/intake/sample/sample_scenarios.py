@@ -7,7 +7,7 @@ from itertools import accumulate
 from random import Random
 from typing import Final
 
-from core.models.claims import BALANCE_DUE, SETTLED, ClaimStatus
+from core.enums.claims import BALANCE_DUE, SETTLED, ClaimStatus
 
 Dues = tuple[int, int]  # (insurance, patient) in cents
 SMALL_BELOW: Final = 25_00

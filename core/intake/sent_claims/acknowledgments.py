@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.counting import counted
+from core.enums.claims import ClaimStatus
 from core.intake.loading import stages
 from core.intake.loading.take_changes import take_changes
 from core.intake.sent_claims import sent_stages
@@ -30,7 +31,6 @@ from core.intake.sent_claims.acknowledgments_sql import (
     TO_APPLY,
 )
 from core.intake.sent_claims.read_files import X12File, is_usable
-from core.models.claims import ClaimStatus
 from core.x12 import acknowledgment
 from core.x12.envelope_records import Kind, Opened
 from core.x12.problems import Reach

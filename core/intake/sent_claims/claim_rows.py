@@ -4,9 +4,9 @@ import datetime as dt
 import hashlib
 from typing import Any, Final, NamedTuple
 
+from core.enums.claims import ClaimType
+from core.enums.practices import PayerClass
 from core.intake.parsing.fields import ID_CHARACTERS_MAX, LINES_MAX, TEXT_CHARACTERS_MAX, BadField, label
-from core.models.claims import ClaimType
-from core.models.practices import PayerClass
 from core.x12.check import Summary
 from core.x12.claims import ORIGINAL, Coverage, SentClaim, SentLine
 from core.x12.envelope_records import Kind

@@ -86,7 +86,7 @@ def origin_of(files: Sequence[X12File]) -> SentOrigin:
     """Return where staged rows come from."""
     elements = {
         "external_id": "CLM01", "patient": "NM109", "amount_cents": "SV1", "posted_on": "DTP03", "claim": "CLM01",
-        "source_id": "CLM01",
+        "source_id": "CLM01", "birth_date": "DMG02",
     }  # fmt: skip
     name = files[0].name if len(files) == 1 else "the 837 files"
     return SentOrigin(name, elements, files=tuple(files))

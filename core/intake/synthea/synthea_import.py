@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, delete, exists, select, text
 from sqlalchemy.orm import Session
 
+from core.enums.claims import ClaimStatus, ClaimType
+from core.enums.practices import PayerClass
 from core.intake.loading import stages
 from core.intake.loading.checks import first_faulty_rows
 from core.intake.loading.duplicates import add_duplicates
@@ -24,8 +26,6 @@ from core.intake.parsing.faults import Fault, FaultKind
 from core.intake.parsing.fields import FileFormat
 from core.intake.parsing.folder import Folder
 from core.intake.synthea import synthea_format
-from core.models.claims import ClaimStatus, ClaimType
-from core.models.practices import PayerClass
 
 SOURCE: Final = "synthea"
 

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from core.models.imports import ImportJob, ImportSource
+from core.enums.imports import ImportSource
+from core.models.imports import ImportJob
 
 FAULTS: Final = "faults"
 OVER_LIMIT: Final = "over_limit"

@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
 from core.db import scope
+from core.enums.imports import ImportStatus
 from core.errors import BadInput, Refusal
 from core.intake.loading.take_changes import may_end_legal_holds
 from core.intake.uploads import lifecycle
 from core.intake.uploads.lifecycle import ImportKey
 from core.intake.uploads.lists import CORRECTIONS, DIFFERENCES, NEW_POSTINGS
-from core.models.imports import ImportJob, ImportStatus
+from core.models.imports import ImportJob
 from core.money import CENTS_MAX, format_cents
 
 UPLOAD_EXPIRES_AFTER: Final = dt.timedelta(days=1)  # without a new piece: the browser was closed

@@ -5,9 +5,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
+from core.enums.imports import WORKER_STATUSES, ImportStatus
 from core.errors import or_raise
 from core.intake.uploads.lifecycle import ImportKey, NoSuchImport
-from core.models.imports import WORKER_STATUSES, ImportJob, ImportStatus
+from core.models.imports import ImportJob
 
 
 def find(session: Session, key: ImportKey) -> ImportJob:

@@ -6,8 +6,9 @@ from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from core.access.audit import Subject
+from core.enums.imports import ENDED_STATUSES, ImportStatus
 from core.errors import NotFound, Refusal, or_raise
-from core.models.imports import ENDED_STATUSES, ImportJob, ImportPiece, ImportStatus
+from core.models.imports import ImportJob, ImportPiece
 
 S = ImportStatus
 

@@ -10,6 +10,7 @@ from core import reading
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
 from core.db.bounds import BIGINT_MAX
+from core.enums.imports import ImportStatus
 from core.errors import BadInput
 from core.intake.mapping import saved_mappings
 from core.intake.mapping.guess import NoHeader, UnreadableOfficeFile, guess_mapping
@@ -20,7 +21,7 @@ from core.intake.parsing.faults import Fault, FaultKind, Faults
 from core.intake.uploads import lifecycle
 from core.intake.uploads.lifecycle import ImportKey
 from core.models.import_mappings import ImportMapping
-from core.models.imports import ImportJob, ImportStatus
+from core.models.imports import ImportJob
 
 Chosen = dict[str, Any]  # `mapping`, and `mapping_id` and `mapping_name` if it is saved
 _CHOICE: Final = ("mapping", "mapping_id", "mapping_name", "mapping_recognized", "sheet", "show_columns", "shown_first")

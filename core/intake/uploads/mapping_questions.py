@@ -9,12 +9,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.enums.imports import ImportSource, ImportStatus
 from core.intake.mapping import new_words, saved_fit, saved_mappings
 from core.intake.mapping.mapping import Mapping
 from core.intake.parsing.faults import Fault, FaultKind, Faults, Mistake
 from core.intake.uploads import lifecycle, mapping_choice
 from core.intake.uploads.progress import ImportStopped
-from core.models.imports import ImportJob, ImportSource, ImportStatus
+from core.models.imports import ImportJob
 from core.models.practices import BillingStatus
 from core.practices import practice_days, practice_queries
 

@@ -7,8 +7,9 @@ from typing import Final
 from sqlalchemy import update
 
 from core.db.engine import Sessions, transaction
+from core.enums.imports import ImportStatus
 from core.intake.uploads.lifecycle import ImportKey
-from core.models.imports import ImportJob, ImportStatus
+from core.models.imports import ImportJob
 
 WRITE_SECONDS: Final = 1.0
 

@@ -17,18 +17,12 @@ from core.access import audit, authorize
 from core.access.permissions import Action, Actor
 from core.counting import counted
 from core.db.transient import DISK_FULL, sqlstate
+from core.enums.imports import ENDED_STATUSES, ImportSource, ImportStatus
 from core.errors import BadInput, Refusal
 from core.intake.uploads import lifecycle
 from core.intake.uploads.lifecycle import ImportKey
 from core.jobs.preview.freezing import BadIdempotencyKey, IdempotencyMismatch
-from core.models.imports import (
-    ENDED_STATUSES,
-    PIECE_BYTES_MAX,
-    ImportJob,
-    ImportPiece,
-    ImportSource,
-    ImportStatus,
-)
+from core.models.imports import PIECE_BYTES_MAX, ImportJob, ImportPiece
 
 FILES_MAX: Final = 400  # X12 files of a week; the page announces them in one form of at most 1,000 fields
 FILE_NAME_CHARACTERS_MAX: Final = 200

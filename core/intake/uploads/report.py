@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
+from core.enums.imports import ImportSource
 from core.intake.csv import csv_format
 from core.intake.loading.corrections import Correction
 from core.intake.loading.imported import Imported
@@ -11,7 +12,6 @@ from core.intake.parsing.folder import RowsRead
 from core.intake.synthea import synthea_format
 from core.intake.uploads.lists import DIFFERENCES, ListFiles
 from core.intake.uploads.x12_files import is_x12
-from core.models.imports import ImportSource
 
 PLACES_KEPT_MAX: Final = 10_000  # of all mistakes together
 # What must be equal in the check and in the import, so that what the user saw is what is imported.

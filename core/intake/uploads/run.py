@@ -18,6 +18,7 @@ from core.access.permissions import Actor
 from core.access.users import actor_for
 from core.db.engine import Sessions, transaction
 from core.db.transient import DISK_FULL, is_transient, sqlstate
+from core.enums.imports import WORKER_STATUSES, ImportSource, ImportStatus
 from core.errors import NotAllowed
 from core.intake.csv.csv_import import import_csv
 from core.intake.mapping.import_file import import_file
@@ -30,7 +31,7 @@ from core.intake.uploads.lifecycle import ImportKey
 from core.intake.uploads.lists import ERRORS, ListFiles
 from core.intake.uploads.progress import ImportStopped, ProgressWriter, WorkerStopping
 from core.intake.uploads.x12_files import import_x12
-from core.models.imports import WORKER_STATUSES, ImportJob, ImportSource, ImportStatus
+from core.models.imports import ImportJob
 from core.models.people import User
 from core.practices import practice_queries
 

@@ -7,9 +7,11 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
+from core.enums.imports import ImportStatus
+from core.enums.notices import EventKind, NoticeKind
 from core.intake.uploads import commands, lifecycle
-from core.models.imports import ImportJob, ImportStatus
-from core.models.notices import Event, EventKind, NoticeKind
+from core.models.imports import ImportJob
+from core.models.notices import Event
 from core.notices.record import notify, record_events
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
 from core.access.users import actor_for
+from core.enums.imports import ENDED_STATUSES, ImportSource, ImportStatus
 from core.errors import BadInput, NotAllowed
 from core.intake.uploads import codes, import_queries, receive
 from core.intake.uploads.archive import is_archive
@@ -20,7 +21,7 @@ from core.intake.uploads.x12_files import starts_x12
 from core.intake.watched_folders.decide import decide_ready, tell_user
 from core.intake.watched_folders.disk import CLAIMED, DONE, REFUSED, OpenFolder, stamp_of
 from core.intake.watched_folders.problems import FileChanged, Problems, tell_refused
-from core.models.imports import ENDED_STATUSES, ImportJob, ImportSource, ImportStatus
+from core.models.imports import ImportJob
 from core.models.people import User
 from core.models.watched_folders import WatchedFolder
 

@@ -11,10 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, roles_allowing
+from core.enums.notices import EventKind, NoticeKind
+from core.enums.people import Role
 from core.errors import Refusal
 from core.intake.watched_folders.disk import CLAIMED, DONE, REFUSED
-from core.models.notices import EventKind, NoticeKind
-from core.models.people import Role, User
+from core.models.people import User
 from core.models.watched_folders import WatchedFolder
 from core.notices.folder_problems import FILES_REFUSED, PROBLEMS, UNUSABLE
 from core.notices.record import notify, record_events

@@ -12,10 +12,11 @@ from sqlalchemy import and_, func, not_, select, true
 from sqlalchemy.orm import Session
 
 from core.access.recent_changes import WINDOW
+from core.enums.jobs import FINAL_STATUSES, JobKind, JobStatus
 from core.jobs import requesters
 from core.ledger import adjustment_limits
 from core.models.job_items import JobChunk
-from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
+from core.models.jobs import SettleJob
 
 # Jobs that do not count, because they wrote off nothing and will not.
 _NOT_COUNTED: Final = (

@@ -9,11 +9,12 @@ from core.access import audit, authorize
 from core.access.approvers import AlreadyDecided, ReasonMissing
 from core.access.one_person import OnePersonChoice
 from core.access.permissions import Action, Actor
+from core.enums.jobs import CONFIRMATION, JobStatus
 from core.errors import Refusal
 from core.jobs import frozen, lifecycle, posting_month, requesters, stale
 from core.jobs.approval import limits, without_approval
 from core.jobs.keys import JobKey
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from core.policy import facts
 from core.reading import is_valid_note
 
@@ -92,7 +93,7 @@ def approve(
     `WrongStatus`. In each case nothing changes.
     """
     job = lifecycle.lock_if_allowed(session, key, by, Action.APPROVE_JOB)
-    if confirmation != lifecycle.CONFIRMATION:
+    if confirmation != CONFIRMATION:
         raise lifecycle.ConfirmationMismatch
     if _needs_decision(session, job, by, S.CONFIRMED, now=now):
         by.require_verified()

@@ -7,9 +7,10 @@ from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
+from core.enums.jobs import JobStatus
 from core.jobs import requesters
 from core.jobs.approval.decide import APPROVAL_EXPIRES_AFTER
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from core.models.people import User
 
 NEWS_LIFE: Final = dt.timedelta(days=7)  # how long a decision is shown to the requester

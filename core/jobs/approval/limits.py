@@ -14,11 +14,13 @@ from sqlalchemy.orm import Session
 
 from core.access import recent_changes
 from core.access.ties import Ties
+from core.enums.job_items import Verdict
+from core.enums.jobs import JobKind
 from core.jobs import codes, requesters, reversed_totals
 from core.jobs.approval import day_sum
 from core.jobs.keys import JobKey
-from core.models.job_items import JobItem, Verdict
-from core.models.jobs import JobKind, SettleJob
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
 from core.models.people import User
 from core.models.practices import Practice
 from core.money import UNLIMITED, format_cents

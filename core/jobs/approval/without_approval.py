@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from core.access import one_person
 from core.access.one_person import OnePersonChoice
-from core.models.jobs import JobStatus, SettleJob
+from core.enums.jobs import JobStatus
+from core.models.jobs import SettleJob
 
 
 class WithoutApproval(BaseModel):

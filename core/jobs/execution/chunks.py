@@ -14,10 +14,12 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, liter
 from sqlalchemy.orm import Session
 
 from core.db import scope
+from core.enums.job_items import ChunkState, Outcome
+from core.enums.jobs import WORKABLE_STATUSES, JobStatus
 from core.jobs import lifecycle
 from core.jobs.keys import JobKey
-from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome
-from core.models.jobs import WORKABLE_STATUSES, JobStatus, SettleJob
+from core.models.job_items import JobChunk, JobItem
+from core.models.jobs import SettleJob
 from core.settings import HINTS_PER_CONFIRM_MAX
 
 ATTEMPTS_MAX: Final = 3  # times that a worker took the chunk and never finished it

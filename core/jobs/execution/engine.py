@@ -11,12 +11,12 @@ from sqlalchemy.exc import DBAPIError
 
 from core.db.engine import Sessions, transaction
 from core.db.transient import is_transient, sqlstate
+from core.enums.jobs import JobStatus
 from core.jobs import codes, lifecycle
 from core.jobs.execution import chunks, finish, settle_chunk
 from core.jobs.execution.chunks import ATTEMPTS_MAX, TRANSIENT_WAIT, Chunk
 from core.jobs.execution.settle_chunk import MonthIsClosed
 from core.jobs.keys import JobKey
-from core.models.jobs import JobStatus
 
 log = structlog.get_logger(__name__)
 

@@ -6,9 +6,10 @@ It is checked after every chunk except the last, because by then nothing is left
 from sqlalchemy import and_, func, select, true
 from sqlalchemy.orm import Session
 
+from core.enums.job_items import Outcome
 from core.jobs import codes
 from core.jobs.keys import JobKey
-from core.models.job_items import JobChunk, JobItem, Outcome
+from core.models.job_items import JobChunk, JobItem
 from core.models.jobs import SettleJob
 from core.models.practices import Practice
 

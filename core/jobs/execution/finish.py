@@ -13,12 +13,14 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.access import audit
+from core.enums.job_items import ChunkState
+from core.enums.jobs import JobStatus
 from core.jobs import codes, lifecycle
 from core.jobs.execution import failure_budget, reconcile
 from core.jobs.keys import JobKey
 from core.ledger import sums
-from core.models.job_items import ChunkState, JobChunk
-from core.models.jobs import JobStatus, SettleJob
+from core.models.job_items import JobChunk
+from core.models.jobs import SettleJob
 from core.models.ledger import PostingDigest
 
 S = JobStatus

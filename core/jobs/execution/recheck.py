@@ -9,13 +9,16 @@ from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, bindparam, ca
 from sqlalchemy.orm import Session
 
 from core.claims.claim_id_array import ClaimIds, is_in
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobKind
+from core.enums.ledger import Responsibility
 from core.jobs import stale
 from core.jobs.execution.chunks import ITEMS, Chunk
 from core.ledger.posting import SplitAmount
 from core.models.claims import Claim, LineItem
-from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobKind, SettleJob
-from core.models.ledger import Posting, Responsibility
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting
 from core.policy import facts, rule_sql, rules
 from core.policy.facts import Facts
 from core.policy.rule import Moment, Rule

@@ -7,10 +7,13 @@ from sqlalchemy import ColumnElement, Select, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.orm import Session
 
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobKind
+from core.enums.ledger import Responsibility
 from core.jobs.keys import JobKey
-from core.models.job_items import JobChunk, JobItem, Outcome
-from core.models.jobs import JobKind, SettleJob
-from core.models.ledger import Posting, Responsibility
+from core.models.job_items import JobChunk, JobItem
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting
 
 BYTES_AS_LONG_AS_A_CLAIM: Final = 4_096  # as many bytes of postings are scanned while one claim is looked up
 _CENTS: Final = tuple(f"{side.value}_cents" for side in Responsibility)

@@ -9,13 +9,15 @@ from sqlalchemy import BigInteger, ColumnElement, and_, func, insert, literal, s
 from sqlalchemy.orm import Session
 
 from core.claims.claim_id_array import ClaimIds
+from core.enums.job_items import ChunkState, Outcome
+from core.enums.jobs import JobKind, JobStatus
 from core.errors import BadInput
 from core.jobs import codes, posting_month
 from core.jobs.execution import recheck
 from core.jobs.keys import JobKey
 from core.models.claims import Claim
-from core.models.job_items import ChunkState, JobChunk, JobFailure, JobItem, Outcome
-from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.job_items import JobChunk, JobFailure, JobItem
+from core.models.jobs import SettleJob
 from core.practices import exclusions
 
 RETRYABLE_STATUSES: Final = (JobStatus.COMPLETED, JobStatus.PAUSED, JobStatus.HALTED)

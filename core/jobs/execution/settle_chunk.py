@@ -14,8 +14,11 @@ from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from core import calendar_months
 from core.claims.claim_id_array import ClaimIds, is_in
 from core.db import timeouts
+from core.enums.job_items import Outcome, Verdict
+from core.enums.jobs import JobKind, JobStatus
 from core.jobs import codes, posting_month
 from core.jobs.execution import chunks, recheck
 from core.jobs.execution.chunks import BUSY_TRIES_MAX, ITEMS, Chunk, ChunkCounts
@@ -23,8 +26,8 @@ from core.jobs.execution.recheck import RecheckResult, SkippedByCode
 from core.ledger import posting, reversal
 from core.ledger.posting import Decided, SplitAmount
 from core.models.claims import Claim
-from core.models.job_items import JobItem, Outcome, Verdict
-from core.models.jobs import JobKind, JobStatus, SettleJob
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
 from core.practices import periods
 
 # A statement over a thousand claims finishes before JIT can compile it. The chunk adds its own rows to the sums of the
@@ -81,7 +84,7 @@ def _lock_month_open(session: Session, job: SettleJob) -> None:
     """
     if not posting_month.moves_money(session, job):
         return
-    if periods.lock_and_list_closed(session, job.practice_id, [periods.month_of(job.posting_date)]):
+    if periods.lock_and_list_closed(session, job.practice_id, [calendar_months.month_of(job.posting_date)]):
         raise MonthIsClosed
 
 

@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.db import scope
 from core.db.engine import Sessions, transaction
+from core.enums.jobs import IN_PROGRESS_STATUSES, JobStatus
 from core.jobs import job_events, job_queries, lifecycle
 from core.jobs.approval.decide import APPROVAL_EXPIRES_AFTER
 from core.jobs.execution import chunks, finish
 from core.jobs.keys import JobKey
 from core.jobs.preview.freezing import PREVIEW_EXPIRES_AFTER
 from core.models.job_items import JobChunk, JobItem
-from core.models.jobs import IN_PROGRESS_STATUSES, HintRound, JobStatus, SettleJob
+from core.models.jobs import HintRound, SettleJob
 from core.settings import HINTS_WAITING_MAX, SWEEP_SECONDS
 
 # items of previews without CONFIRM; deleting this many does not slow other work

@@ -17,11 +17,14 @@ from sqlalchemy import ColumnElement, Row, and_, func, literal, select, true
 from sqlalchemy.orm import Session, aliased
 
 from core.counting import counted
+from core.enums.jobs import JobKind
+from core.enums.ledger import PostingKind, Responsibility, WriteOffReason
+from core.enums.practices import PayerClass
 from core.errors import BadInput
 from core.models.claims import Claim
-from core.models.jobs import JobKind, SettleJob
-from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffReason
-from core.models.practices import Payer, PayerClass
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting
+from core.models.practices import Payer
 from core.money import format_cents
 from core.policy import facts
 from core.policy.facts import Facts

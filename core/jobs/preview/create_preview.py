@@ -9,12 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access.permissions import Action, Actor
+from core.enums.jobs import JobKind, NextStep
 from core.errors import BadInput
 from core.jobs import posting_month
 from core.jobs.preview import freezing, preview_items, schedule_lock, selections
 from core.jobs.preview.job_request import BadRequest, JobRequest, Listed, Selection
 from core.jobs.preview.selections import NO_NUMBER_FOUND, NothingSelected
-from core.models.jobs import JobKind, NextStep, SettleJob
+from core.models.jobs import SettleJob
 from core.models.practices import BillingStatus, Practice, PracticeReason
 from core.policy import terms
 from core.policy.terms import Terms
@@ -118,6 +119,7 @@ def _begin(
     if counted <= few:
         if job.schedule_id is not None:
             schedule_lock.lock(session, job)
+            of_job = rule_terms(session, job)  # an exclusion may have begun while it waited
         freeze_selected(session, job, selected, terms=of_job, chunk_claims=chunk_claims, now=now)
     else:
         job.claims_expected = selections.count(session, job.practice_id, selected, terms=of_job)

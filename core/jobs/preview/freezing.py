@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.access import audit, authorize
 from core.access.permissions import Action, Actor
 from core.access.users import actor_for
+from core.enums.jobs import DiscardedBecause, JobStatus, NextStep
 from core.errors import BadInput
 from core.jobs import frozen, lifecycle, posting_month, requesters
 from core.jobs.approval import decide, limits
@@ -19,7 +20,7 @@ from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, preview_items, totals
 from core.models.claims import Claim
 from core.models.job_items import JobItem
-from core.models.jobs import DiscardedBecause, JobStatus, NextStep, SettleJob
+from core.models.jobs import SettleJob
 from core.models.practices import Practice, Provider
 from core.policy import terms
 from core.settings import load_settings

@@ -7,11 +7,12 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Row, and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from core.enums.practices import SELF_PAY
 from core.jobs.keys import JobKey
 from core.jobs.preview import open_balances
 from core.models.claims import Claim
 from core.models.job_items import JobItem
-from core.models.practices import SELF_PAY, Payer, Provider
+from core.models.practices import Payer, Provider
 from core.practices import names
 
 GROUPS_SHOWN_MAX: Final = 200  # payers or providers shown, by dollars; the others are one group

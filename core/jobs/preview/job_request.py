@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from core import reading
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
+from core.enums.claims import SETTLED
 from core.errors import BadInput
 from core.jobs.naming import JobName
-from core.models.claims import SETTLED
-from core.policy.rules import OVERRIDABLE_CODES
+from core.policy.overridable import OVERRIDABLE_CODES
 
 SELECTION_CLAIM_IDS_MAX = 1_000_000
 CLAIM_NUMBERS_MAX: Final = 100_000  # of a list; each may need a search for a similar number

@@ -18,14 +18,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from core.enums.job_items import Verdict
+from core.enums.jobs import JobKind
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, selections
 from core.jobs.preview.job_request import Selection
 from core.models.claims import Claim
-from core.models.job_items import JobChunk, JobItem, Verdict, is_reserved
-from core.models.jobs import JobKind, SettleJob, is_open
+from core.models.job_items import JobChunk, JobItem, is_reserved
+from core.models.jobs import SettleJob, is_open
 from core.policy import facts, rule_sql, rules
 from core.policy.facts import Facts
+from core.policy.overridable import overridable
 from core.policy.rule import Moment
 from core.policy.terms import Terms
 
@@ -46,7 +49,7 @@ def freeze_items(session: Session, job: SettleJob, selected: Selection, *, terms
 def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
     """Return each selected claim as an item: the rules' verdict, and what would be written off."""
     claim_facts = facts_of_job(job, terms)
-    applied_rules = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=rules.overridable(job.overridden_rules))
+    applied_rules = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=overridable(job.overridden_rules))
     picked = (
         select(
             Claim.id,
@@ -81,7 +84,7 @@ def verdicts(job: SettleJob, selected: Selection, *, terms: Terms) -> Subquery:
 
 def _overridden(job: SettleJob, claim_facts: Facts) -> ColumnElement[Any]:
     """Return the rule that the job overrides for a claim, if it overrides the first rule that matches."""
-    included = set(rules.overridable(job.overridden_rules))
+    included = set(overridable(job.overridden_rules))
     if not included:
         return null()
     applied_rules = rules.rules_at(Moment.PREVIEW, kind=job.kind)

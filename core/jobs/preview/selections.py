@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from core.claims import feed
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
 from core.counting import counted
 from core.errors import BadInput
 from core.jobs.preview.job_request import Chosen, Listed, Matching, Selection

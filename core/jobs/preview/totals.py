@@ -14,6 +14,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from core.enums.job_items import Verdict
+from core.enums.jobs import JobKind
 from core.jobs.keys import JobKey
 from core.jobs.preview import cost_share, open_balances
 from core.jobs.preview.cost_share import CostShare
@@ -21,10 +23,10 @@ from core.jobs.preview.groups import Group, group_rows
 from core.jobs.preview.open_balances import StaysOpen
 from core.ledger import write_offs
 from core.models.claims import LineItem
-from core.models.job_items import JobItem, Verdict, is_reserved
-from core.models.jobs import JobKind, SettleJob, is_open
+from core.models.job_items import JobItem, is_reserved
+from core.models.jobs import SettleJob, is_open
 from core.models.ledger import Posting
-from core.policy import rules
+from core.policy.overridable import overridable
 
 FULL_SCAN_FROM_CLAIMS: Final = (
     100_000  # with at least this many claims, one pass over all of them is faster than a lookup for each
@@ -83,7 +85,7 @@ def for_job(session: Session, job: SettleJob) -> PreviewTotals:
         patient_cents=sum(int(row.patient_cents) for row in verdicts),
         by_payer=grouped.by_payer(),
         by_provider=grouped.by_provider(),
-        by_code=_codes(verdicts, overridden=rules.overridable(job.overridden_rules)),
+        by_code=_codes(verdicts, overridden=overridable(job.overridden_rules)),
         in_other_jobs=_in_other_jobs(session, key),
         cost_share=cost_share.total_for_job(session, job, grouped.payers),
         stays_open=open_balances.total(grouped.payers) if job.kind is JobKind.SETTLE else None,

@@ -9,6 +9,8 @@ from sqlalchemy import and_, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
+from core.enums.job_items import Outcome
+from core.enums.jobs import FINAL_STATUSES, JobKind, JobStatus
 from core.errors import Refusal
 from core.jobs import job_queries, reversed_totals
 from core.jobs.approval import limits, without_approval
@@ -21,8 +23,8 @@ from core.jobs.preview.cost_share import CostShare
 from core.jobs.preview.groups import Group, group_rows
 from core.ledger import recoveries
 from core.models.claims import Claim
-from core.models.job_items import JobChunk, JobItem, Outcome
-from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
+from core.models.job_items import JobChunk, JobItem
+from core.models.jobs import SettleJob
 from core.models.practices import Practice
 from core.policy.rule_scope import rules_not_applied
 from core.policy.rules import skip_rules_on_and_off
@@ -119,7 +121,7 @@ class Certificate(BaseModel):
     settled: int
     skipped: int
     failed: int
-    not_reached: int
+    not_processed: int
     by_code: dict[str, int]
     receivable_before: Money  # of the settled claims
     written_off: Money  # restored, for a reversal
@@ -170,7 +172,7 @@ def for_job(session: Session, key: JobKey, *, fingerprint: bool = True) -> Certi
         settled=chunks["settled"],
         skipped=chunks["skipped"],
         failed=chunks["failed"],
-        not_reached=(job.claims_total or 0) - done,
+        not_processed=(job.claims_total or 0) - done,
         by_code=_codes(session, key),
         receivable_before=before,
         written_off=moved,

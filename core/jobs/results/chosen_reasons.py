@@ -8,16 +8,19 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from core.counting import counted
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobStatus
 from core.jobs import codes, posting_month
 from core.jobs.execution import retry
 from core.jobs.execution.retry import RetryOffer
 from core.jobs.keys import JobKey
 from core.jobs.results.outcomes import CodeGroup
 from core.jobs.results.try_again import TryAgain, Way
-from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobStatus, SettleJob
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.policy.overridable import OVERRIDABLE_CODES
 from core.policy.rule import Moment
-from core.policy.rules import OVERRIDABLE_CODES, RULES_BY_CODE
+from core.policy.rules import RULES_BY_CODE
 
 
 class ChosenReasons(NamedTuple):

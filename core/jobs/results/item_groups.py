@@ -6,9 +6,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import Session
 
+from core.enums.practices import SELF_PAY
 from core.models.claims import Claim
 from core.models.job_items import JobItem
-from core.models.practices import SELF_PAY, Payer, Provider
+from core.models.practices import Payer, Provider
 from core.practices import names
 
 _TABLES: Final[Mapping[str, tuple[Any, Any]]] = {

@@ -1,9 +1,9 @@
 """A sentence about a job's outcome. If the job settled no claim, the sentence says so first."""
 
 from core.counting import counted
+from core.enums.jobs import DONE_WORDS, JobKind, JobStatus
 from core.jobs import codes
 from core.jobs.results.progress import Progress
-from core.models.jobs import JobKind, JobStatus
 
 
 def did_nothing(seen: Progress) -> bool:
@@ -13,7 +13,7 @@ def did_nothing(seen: Progress) -> bool:
 
 def sentence(seen: Progress, kind: JobKind) -> str:
     """Return a sentence such as "Completed, but no claim was settled: 2 skipped, 0 failed"."""
-    status, done = codes.status_words(seen.status).capitalize(), codes.DONE_WORDS[kind]
+    status, done = codes.status_words(seen.status).capitalize(), DONE_WORDS[kind]
     rest = f"{seen.skipped:,} skipped, {seen.failed:,} failed"
     if did_nothing(seen):
         return f"{status}, but no claim was {done}: {rest}"

@@ -9,13 +9,14 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select, true
 from sqlalchemy.orm import Session
 
+from core.enums.job_items import ChunkState, Outcome, Verdict
 from core.jobs import codes
 from core.jobs.keys import JobKey
 from core.jobs.results import try_again
 from core.jobs.results.item_groups import ALL_CLAIMS, ItemGroup
 from core.jobs.results.try_again import NotSettled, TryAgain, Way
 from core.models.claims import Claim
-from core.models.job_items import ChunkState, JobChunk, JobItem, Outcome, Verdict
+from core.models.job_items import JobChunk, JobItem
 from core.models.jobs import SettleJob
 from core.models.practices import Patient
 

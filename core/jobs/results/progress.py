@@ -11,10 +11,12 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, and_, case, extract, func, literal, or_, select, true
 from sqlalchemy.orm import Session
 
+from core.enums.job_items import ChunkState
+from core.enums.jobs import IN_PROGRESS_STATUSES, WORKABLE_STATUSES, JobStatus
 from core.jobs.keys import JobKey, NoSuchJob
 from core.jobs.results import stopped_time
-from core.models.job_items import ChunkState, JobChunk, JobFailure
-from core.models.jobs import IN_PROGRESS_STATUSES, WORKABLE_STATUSES, JobStatus, SettleJob
+from core.models.job_items import JobChunk, JobFailure
+from core.models.jobs import SettleJob
 
 RATE_WINDOW: Final = dt.timedelta(seconds=10)
 SECOND: Final = dt.timedelta(seconds=1)  # no rate is shown for a shorter time, because it would be meaningless

@@ -9,15 +9,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from core.claims.feed_conditions import has_number_in
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobKind
 from core.jobs import codes
 from core.jobs.execution import retry
 from core.jobs.preview import create_preview, preview_items
 from core.jobs.reversal import create_reversal
 from core.models.claims import Claim
-from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobKind, SettleJob
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
 from core.models.practices import Practice
 from core.policy import facts, rule_sql, rules, terms
+from core.policy.overridable import overridable
 from core.policy.rule import Moment
 from core.practices import practice_days
 
@@ -91,7 +94,7 @@ def _skips_of_new_job(
         seen = create_reversal.facts_of_reversal(new, was)
     else:
         seen = preview_items.facts_of_job(new, create_preview.rule_terms(session, new))
-    applied = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=rules.overridable(new.overridden_rules))
+    applied = rules.rules_at(Moment.PREVIEW, kind=job.kind, include=overridable(new.overridden_rules))
     of_claims = (Claim.practice_id == job.practice_id, has_number_in(claim_ids))
     rows = session.execute(
         select(Claim.external_id, rule_sql.first_match(seen, applied)).select_from(source).where(*of_claims)

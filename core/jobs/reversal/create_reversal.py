@@ -12,6 +12,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
 
 from core.access.permissions import Action, Actor
+from core.enums.job_items import Outcome, Verdict
+from core.enums.jobs import FINAL_STATUSES, JobKind, JobStatus
+from core.enums.ledger import Responsibility
 from core.errors import Refusal
 from core.jobs import lifecycle, posting_month
 from core.jobs.keys import JobKey, NoSuchJob
@@ -20,9 +23,8 @@ from core.jobs.preview.job_request import BadRequest
 from core.jobs.preview.selections import NothingSelected, UnknownClaim
 from core.jobs.reversal import eligibility
 from core.models.claims import Claim
-from core.models.job_items import JobItem, Outcome, Verdict
-from core.models.jobs import FINAL_STATUSES, JobKind, JobStatus, SettleJob
-from core.models.ledger import Responsibility
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
 from core.policy import facts, rule_sql, rules
 from core.policy.facts import Facts
 from core.policy.rule import Moment

@@ -10,11 +10,14 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, and_, cast, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
+from core.enums.claims import BALANCE_DUE, SETTLED
+from core.enums.job_items import Outcome
+from core.enums.ledger import PostingKind, Responsibility
 from core.ledger import write_offs
-from core.models.claims import BALANCE_DUE, SETTLED, Claim
-from core.models.job_items import JobItem, Outcome
+from core.models.claims import Claim
+from core.models.job_items import JobItem
 from core.models.jobs import SettleJob
-from core.models.ledger import Posting, PostingKind, Responsibility
+from core.models.ledger import Posting
 from core.policy import facts
 
 _JOB_POSTING: Final = aliased(Posting, name="mine")

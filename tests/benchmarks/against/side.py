@@ -42,6 +42,8 @@ def _exists(name: str) -> bool:
 places: Final = _first("tests.benchmarks.places", "tests.benchmarks.place")
 files: Final = _first("core.jobs.results.files", "core.jobs.downloads")
 reversals: Final = _first("core.jobs.reversal.create_reversal", "core.jobs.reversal")
+# The values of its `StrEnum`, whose name differs.
+SETTLED: Final = next(iter(files.COLUMN_HEADINGS if hasattr(files, "COLUMN_HEADINGS") else files.File))
 SETTLE: Final = Path(sys.executable).with_name("settle")
 # Kept by later versions only. The baseline of one transaction does not keep them.
 SUMS_OFF: Final = """
@@ -129,7 +131,7 @@ class Side:
         write: Callable[..., Iterator[Any]] = files.csv_file if form == "csv" else files.xlsx_file
         now = {"now": runs.utc_now()} if "now" in inspect.signature(write).parameters else {}
         with self._sessions(database) as sessions, sessions() as session:
-            return _timed(lambda: sum(len(piece) for piece in write(session, job, files.File.SETTLED, **now)))
+            return _timed(lambda: sum(len(piece) for piece in write(session, job, SETTLED, **now)))
 
     def reverse(self) -> dict[str, Any]:
         """Reverse the job, from CONFIRM to Completed."""

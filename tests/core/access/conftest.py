@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from core.access import users
-from core.models.people import AuditEntry, Role, User
+from core.enums.people import Role
+from core.models.people import AuditEntry, User
 from core.practices.create import create_practice
 
 NOW = dt.datetime(2025, 3, 3, 15, 0, tzinfo=dt.UTC)

@@ -17,7 +17,8 @@ from core.access.permissions import Actor, VerificationNeeded
 from core.access.second_factor import CodeNeeded, Kinds, WrongCode
 from core.access.user_sessions import SessionLife
 from core.access.users import WrongPassword
-from core.models.people import Passkey, PasskeyChallenge, Role, SecondFactor, User
+from core.enums.people import Role
+from core.models.people import Passkey, PasskeyChallenge, SecondFactor, User
 from core.practices import factor_setting
 from tests.at_once import raised_at_once
 from tests.authenticator import ORIGIN, PRESENT, Authenticator, encode

@@ -12,7 +12,8 @@ from core.access.password_links import LINK_LIFE, PasswordLinkInvalid
 from core.access.passwords import BadPassword, WeakPassword
 from core.access.user_sessions import SessionLife
 from core.access.users import PasswordChangeNeeded, SignInFailed, WrongPassword
-from core.models.people import AuditEntry, PasswordLink, Role, User
+from core.enums.people import Role
+from core.models.people import AuditEntry, PasswordLink, User
 from tests.core.access.conftest import NOW, PASSWORD, acts
 
 NEW = "orchid tunnel 44 velvet"

@@ -29,10 +29,11 @@ from core.access.ties import Ties
 from core.access.user_sessions import SessionLife
 from core.access.users import WrongPassword
 from core.db.engine import transaction
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.errors import Refusal
 from core.ledger import posting_decisions
-from core.models.people import RecoveryCode, Role, SecondFactor, UserSession
-from core.models.practices import WriteOffSetting
+from core.models.people import RecoveryCode, SecondFactor, UserSession
 from core.money import UNLIMITED
 from core.practices import factor_setting, limits, one_person_choice, write_off_setting
 from core.schedules import schedule_commands, time_zone

@@ -12,8 +12,9 @@ from core.access.permissions import Action, Actor, Scope, ScopeMissing
 from core.access.token_hash import hash_token
 from core.access.user_sessions import NoSuchSession, SessionLife
 from core.access.users import actor_for
+from core.enums.people import Role
 from core.errors import BadInput
-from core.models.people import ApiToken, Role, User, UserSession
+from core.models.people import ApiToken, User, UserSession
 from tests.core.access.conftest import NOW, acts
 
 MINUTE = dt.timedelta(minutes=1)

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from core.access import passwords, users
 from core.db.engine import Sessions
+from core.enums.people import Role
 from core.errors import Refusal
-from core.models.people import AuditEntry, Role, User
+from core.models.people import AuditEntry, User
 from core.practices.create import create_practice
 from tests.core.access.conftest import NOW, PASSWORD, acts
 

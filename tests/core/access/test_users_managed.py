@@ -14,8 +14,9 @@ from core.access.permissions import Actor
 from core.access.user_management import OwnAccount
 from core.access.user_sessions import SessionLife
 from core.db.engine import transaction
+from core.enums.people import Role
 from core.errors import NotAllowed, NotFound
-from core.models.people import ApiToken, Role, User, UserSession
+from core.models.people import ApiToken, User, UserSession
 from core.money import CENTS_MAX, UNLIMITED, BadLimitAmount
 from tests.at_once import raised_at_once
 from tests.factories import NOW, GivenPractice, a_practice

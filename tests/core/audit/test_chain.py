@@ -20,12 +20,13 @@ from core.books.invariants import violations
 from core.books.invariants_audit import AUDIT_INVARIANTS
 from core.claims import holds, lookup
 from core.db.engine import Sessions, make_sessions, transaction
+from core.enums.claims import Hold
+from core.enums.people import Role
+from core.enums.practices import PayerClass
 from core.intake.csv.postings_import import import_postings
 from core.jobs import commands
 from core.migrations.run import migrate_database
-from core.models.claims import Hold
-from core.models.people import AuditEntry, AuditHead, AuditLink, Role
-from core.models.practices import PayerClass
+from core.models.people import AuditEntry, AuditHead, AuditLink
 from core.practices import exclusions
 from tests.at_once import raised_at_once
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice

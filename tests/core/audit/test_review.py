@@ -10,15 +10,16 @@ from core.access.users import actor_for
 from core.audit import regular_events, review
 from core.audit.findings import Finding, FindingKind
 from core.claims import holds
+from core.enums.claims import Hold
+from core.enums.ledger import Responsibility
+from core.enums.notices import EventKind, NoticeKind
+from core.enums.people import Role
+from core.enums.practices import PayerClass
 from core.jobs import event_sentences
 from core.jobs.keys import JobKey
 from core.ledger import manual_postings, posting_decisions
 from core.ledger.entries import Adjustment
-from core.models.claims import Hold
-from core.models.ledger import Responsibility
-from core.models.notices import Event, EventKind, Notice, NoticeKind, OutboxMessage
-from core.models.people import Role
-from core.models.practices import PayerClass
+from core.models.notices import Event, Notice, OutboxMessage
 from core.money import UNLIMITED
 from core.practices import exclusions, limits, one_person_choice
 from core.schedules.time_zone import set_time_zone

@@ -13,6 +13,10 @@ from core.audit import review
 from core.audit.findings import FindingKind
 from core.books import closing
 from core.claims import holds
+from core.enums.claims import Hold
+from core.enums.ledger import PaidBy, Responsibility
+from core.enums.people import Role
+from core.enums.practices import PayerClass
 from core.exports import layouts
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import write_template
@@ -23,10 +27,7 @@ from core.intake.remittances import commands, held
 from core.intake.remittances.commands import AnswerKey
 from core.ledger import credit_moves, voids
 from core.ledger.entries import CreditTransfer, Place, Refund, Void
-from core.models.claims import Hold
-from core.models.ledger import PaidBy, Responsibility
-from core.models.people import Role, User
-from core.models.practices import PayerClass
+from core.models.people import User
 from core.money import UNLIMITED
 from core.notices import webhooks
 from core.practices import limits

@@ -19,12 +19,13 @@ from core.access.permissions import Actor
 from core.books import closing
 from core.claims import holds
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.intake.csv.postings_import import import_postings
 from core.ledger import balances, credit_moves, voids
 from core.ledger.entries import Refund, Void
-from core.models.claims import Claim, Hold
-from core.models.people import Role
-from core.models.practices import WriteOffSetting
+from core.models.claims import Claim
 from core.practices import exclusions, limits, write_off_setting
 from core.single_sign_on import settings, sign_in
 from core.single_sign_on.id_token import Identity

@@ -9,21 +9,25 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 
+from core import calendar_months
 from core.access import user_management
 from core.access.permissions import Actor
 from core.books import closing, month_sums
 from core.books.closing import FutureMonth, ImportRuns, MonthHasJobs, MonthOpen, ReopenReasonMissing
+from core.calendar_months import BadMonth
 from core.db.engine import transaction
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
+from core.enums.practices import PeriodState
 from core.errors import NotAllowed, Refusal
 from core.jobs import commands, posting_month, prepare
 from core.ledger import entries, manual_postings
 from core.ledger.entries import parse_entry
-from core.models.jobs import JobStatus
 from core.models.ledger import Posting
-from core.models.people import Role, User
-from core.models.practices import Period, PeriodState
+from core.models.people import User
+from core.models.practices import Period
 from core.practices import limits, periods
-from core.practices.periods import BadMonth, BadPostingDate, PeriodBusy, PeriodClosed
+from core.practices.periods import BadPostingDate, PeriodBusy, PeriodClosed
 from tests.at_once import raised_at_once
 from tests.factories import NOW, TODAY, GivenPractice, Line
 
@@ -178,7 +182,7 @@ def test_a_refused_date_is_offered_the_first_open_day_after_it_and_a_job_may_use
     practice.claim("1", Line(0, 100_00))
     waiting = practice.preview(posting_date=refused, key="waiting")
     for month in closed:
-        close(practice, admin, periods.parse_month(month))
+        close(practice, admin, calendar_months.parse_month(month))
 
     with practice.sessions() as session:
         with pytest.raises(PeriodClosed, match=f"{offered[5:7]}/01/{offered[:4]}") as of_entry:
@@ -452,7 +456,7 @@ def test_every_close_and_reopening_is_kept_with_its_totals_and_reason(practice: 
 
     newest_first = practice.do(closing.find, practice.id, NOVEMBER).history
 
-    history = [(act.state, act.by, act.reason, closing.posting_count(act.totals)) for act in newest_first]
+    history = [(act.state, act.by, act.reason, calendar_months.posting_count(act.totals)) for act in newest_first]
     assert history == [
         (PeriodState.OPEN, "admin", "Second file", 1), (PeriodState.CLOSED, "admin", "", 1),
         (PeriodState.OPEN, "admin", "First file", 0), (PeriodState.CLOSED, "admin", "", 0),
@@ -558,7 +562,7 @@ def test_months_are_listed_from_the_first_date_of_service_to_today(practice: Giv
 
     found = practice.do(closing.list_months, practice.id, now=NOW)
 
-    names = [periods.format_code(month.month) for month in found]
+    names = [calendar_months.format_code(month.month) for month in found]
     assert names == ["2026-11", "2026-10", "2026-09", "2026-08", "2026-07", "2026-06", "2026-05", "2025-01"]
     assert [month.state.value for month in found[-2:]] == ["open", "closed"]
 
@@ -574,7 +578,7 @@ def test_earlier_open_months_are_those_from_the_first_date_of_service_that_are_n
 
     found = practice.do(closing.earlier_open_months, practice.id, OCTOBER)
 
-    assert [periods.format_code(month) for month in found] == ["2025-02", "2026-06", "2026-08", "2026-09"]
+    assert [calendar_months.format_code(month) for month in found] == ["2025-02", "2026-06", "2026-08", "2026-09"]
     assert practice.do(closing.earlier_open_months, practice.id, dt.date(2026, 5, 1)) == [dt.date(2025, 2, 1)]
 
 
@@ -593,7 +597,7 @@ def test_open_months_have_the_totals_that_closing_them_would_store(practice: Giv
     assert found[OCTOBER].shown_totals == {"payment": {"patient": {"count": 2, "cents": -12_00}}}
     assert found[NOVEMBER].shown_totals is found[NOVEMBER].current_totals
     assert found[NOVEMBER].current_totals == close(practice, admin).totals
-    assert closing.posting_count(found[NOVEMBER].current_totals) == 3
+    assert calendar_months.posting_count(found[NOVEMBER].current_totals) == 3
     assert found[dt.date(2026, 9, 1)].current_totals == {}
 
 
@@ -602,7 +606,7 @@ def test_open_months_have_the_totals_that_closing_them_would_store(practice: Giv
 )
 def test_a_month_has_one_valid_format(name: str) -> None:
     with pytest.raises(BadMonth):
-        periods.parse_month(name)
+        calendar_months.parse_month(name)
 
 
 def test_a_confirm_racing_a_close_leaves_no_unfinished_job_in_a_closed_month(

@@ -12,10 +12,11 @@ from core.books.invariants import violations
 from core.books.invariants_sql import INVARIANTS
 from core.books.mismatches import flag_mismatches
 from core.db.engine import transaction
+from core.enums.ledger import PostingKind, WriteOffReason
 from core.ledger import late_payments, manual_postings
 from core.ledger.entries import parse_entry
 from core.ledger.late_payments import WriteOffChanges
-from core.models.ledger import Posting, PostingKind, WriteOffReason
+from core.models.ledger import Posting
 from tests import remittances
 from tests.core.books.edits import EDITS
 from tests.factories import GivenPractice, Line

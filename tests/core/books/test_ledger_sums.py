@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from core.access.permissions import Actor
+from core.enums.practices import PayerClass
 from core.jobs.execution import settle_chunk
 from core.jobs.keys import JobKey
 from core.ledger import sums as ledger_sums, voids
 from core.ledger.entries import Void
 from core.ledger.ledger_queries import list_ledger_rows
-from core.models.practices import PayerClass
 from tests.factories import NOW, GivenPractice, Line
 
 _SUMS = """SELECT s.kind, u.payer, sum(u.insurance + u.patient) FROM ledger_sum s,

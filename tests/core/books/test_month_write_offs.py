@@ -8,10 +8,10 @@ import pytest
 from core.access.permissions import Actor
 from core.books import closing, month_write_offs
 from core.books.month_write_offs import MonthWriteOffs
+from core.enums.people import Role
 from core.ledger import voids
 from core.ledger.entries import Void
 from core.ledger.ledger_queries import list_ledger_rows
-from core.models.people import Role
 from core.practices import reasons
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice, scheduled  # noqa: F401  a fixture
 from tests.factories import NOW, GivenPractice, Line

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from core import calendar_months
 from core.access.permissions import Actor
-from core.books import month_write_offs, report_request, write_off_claims, write_off_groups, write_off_report
+from core.books import month_write_offs, report_request, write_off_claims, write_off_report
 from core.books.report_request import BadReport
-from core.books.write_off_claims import Amount, ClaimPage, Column
-from core.books.write_off_groups import OF_CHARGES, Asked, Dimension, sums_query
+from core.books.write_off_claims import Amount, ClaimPage
+from core.books.write_off_groups import OF_CHARGES, Asked, sums_query
 from core.books.write_off_report import Amounts, Report
-from core.models.ledger_sums import SumKind
-from core.models.people import Role
-from core.models.practices import PayerClass
-from core.money import format_plain_amount
-from core.practices import periods
+from core.enums.ledger_sums import SumKind
+from core.enums.people import Role
+from core.enums.practices import PayerClass
+from core.enums.write_off_report import DIMENSION_NAMES, Column, Dimension
+from core.money import format_plain_amount, format_rate
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice, scheduled  # noqa: F401  a fixture
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 
@@ -109,7 +110,7 @@ def test_each_amount_is_the_sum_of_its_claims_for_every_choice_of_groups(busy: G
             for row in read(busy, *by).rows:
                 group = {one: value.code for one, value in row.values.items()}
                 month = group.pop(D.MONTH, None)
-                months = (periods.parse_month(month),) * 2 if month else (JANUARY, NOVEMBER)
+                months = (calendar_months.parse_month(month),) * 2 if month else (JANUARY, NOVEMBER)
                 for column, of in OF.items():
                     if of(row.amounts) is None:
                         assert column is Column.CHARGES
@@ -166,7 +167,7 @@ def test_the_month_page_the_report_and_its_file_show_the_same_amounts(busy: Give
         for name, one in shown.items()
     }  # fmt: skip
     exported = csv.DictReader("".join(map(str, write_off_report.file(report, "csv"))).lstrip("\ufeff").splitlines())
-    recovered = {row[write_off_groups.DIMENSION_NAMES[by]]: row["Recovered"] for row in exported}
+    recovered = {row[DIMENSION_NAMES[by]]: row["Recovered"] for row in exported}
     assert {name: format_plain_amount(one.recovered_cents) for name, one in shown.items()} == {
         name: cents for name, cents in recovered.items() if name != "Total"
     }
@@ -188,7 +189,7 @@ def test_a_rate_is_rounded_once_from_the_exact_amounts(
 ) -> None:
     amounts = Amounts(patient_cents=net, charges_cents=charges)
 
-    assert (amounts.rate_basis_points, write_off_report.format_rate(net, charges)) == (basis_points, shown)
+    assert (amounts.rate_basis_points, format_rate(net, charges)) == (basis_points, shown)
 
 
 def test_scheduled_runs_are_grouped_by_their_schedule(scheduled: ScheduledPractice) -> None:  # noqa: F811
@@ -228,7 +229,7 @@ def test_a_file_has_a_total_and_charges_only_for_groups_that_charges_have(busy: 
     ],
 )
 def test_a_request_that_cannot_be_shown_is_refused(given: Any, refusal: str) -> None:
-    with pytest.raises((BadReport, periods.BadMonth), match=refusal.replace("?", r"\?")):
+    with pytest.raises((BadReport, calendar_months.BadMonth), match=refusal.replace("?", r"\?")):
         report_request.parse_asked(*given, today=TODAY)
 
 

@@ -9,13 +9,15 @@ from sqlalchemy import func, insert, select
 from core.claims import aging, feed
 from core.claims.age_buckets import BUCKETS, Bucket
 from core.claims.aging import Aging, AgingRow, Sum
+from core.claims.claim_filter import ClaimFilter
 from core.claims.feed_order import Sort
 from core.claims.feed_totals import NO_CLAIMS
-from core.claims.filters import ClaimFilter
 from core.db.engine import transaction
+from core.enums.ledger import Responsibility
+from core.enums.practices import PayerClass
 from core.jobs.preview.job_request import BadRequest, Matching
-from core.models.ledger import Posting, Responsibility
-from core.models.practices import Payer, PayerClass
+from core.models.ledger import Posting
+from core.models.practices import Payer
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 
 INSURANCE, PATIENT = Responsibility.INSURANCE, Responsibility.PATIENT

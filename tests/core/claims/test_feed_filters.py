@@ -8,14 +8,15 @@ import pytest
 from sqlalchemy import update
 
 from core.claims import feed
+from core.claims.claim_filter import BadFilter, ClaimFilter
 from core.claims.feed import Sort
-from core.claims.filters import BadFilter, ClaimFilter
 from core.claims.lookup import find
+from core.enums.claims import ClaimStatus, ClaimType, Hold
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobStatus
+from core.enums.practices import WriteOffSetting
 from core.errors import NotFound
-from core.models.claims import ClaimStatus, ClaimType, Hold
-from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobStatus
-from core.models.practices import WriteOffSetting
+from core.models.job_items import JobItem
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 from tests.remittances import SERVICE_ON, clp, st, svc, take_transactions
 from tests.servers import Databases

@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import insert, text
 
 from core.claims import feed
+from core.claims.claim_filter import BadFilter, ClaimFilter
 from core.claims.feed import FeedPage, FeedRow, Sort, SortBy
-from core.claims.filters import BadFilter, ClaimFilter
 from core.db.engine import transaction
-from core.models.claims import ClaimStatus, Hold
-from core.models.practices import SELF_PAY, Office, PayerClass, Provider, WriteOffSetting
+from core.enums.claims import ClaimStatus, Hold
+from core.enums.practices import SELF_PAY, PayerClass, WriteOffSetting
+from core.models.practices import Office, Provider
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 from tests.servers import Databases
 from tests.worlds import World, a_world

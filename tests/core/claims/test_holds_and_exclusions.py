@@ -10,15 +10,18 @@ from sqlalchemy import insert, select, text
 
 from core.access.permissions import Actor
 from core.claims import feed, holds
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
 from core.claims.holds import BadHold
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.job_items import Outcome
+from core.enums.people import Role
+from core.enums.practices import PayerClass
 from core.errors import NotAllowed, NotFound
 from core.jobs.execution import engine
-from core.models.claims import Claim, Hold
-from core.models.job_items import Outcome
-from core.models.people import AuditEntry, Role
-from core.models.practices import Patient, PayerClass
+from core.models.claims import Claim
+from core.models.people import AuditEntry
+from core.models.practices import Patient
 from core.practices import exclusions
 from core.practices.exclusions import AlreadyExcluded, BadExclusion
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice, ticking

@@ -11,8 +11,9 @@ from python_calamine import CalamineWorkbook
 
 from core.claims import export, workbook_file
 from core.claims.export import Cell
-from core.claims.table_files import DateFormat, Table, csv_file, xlsx_file
-from core.models.claims import ClaimType
+from core.claims.table_files import Table, csv_file, xlsx_file
+from core.enums.claims import ClaimType
+from core.enums.exports import DateFormat
 
 DAY = dt.date(2026, 2, 3)
 

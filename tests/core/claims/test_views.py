@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from core.access.permissions import Actor
 from core.claims import patient_searches, views
+from core.claims.claim_filter import BadFilter, ClaimFilter
 from core.claims.feed_order import Sort
-from core.claims.filters import BadFilter, ClaimFilter
 from core.claims.views import (
     BadView,
     BadViewName,
@@ -19,9 +19,10 @@ from core.claims.views import (
     ViewContent,
     ViewNameTaken,
 )
+from core.enums.people import Role
 from core.errors import NotAllowed
 from core.models.feed_views import FeedView
-from core.models.people import AuditEntry, Role
+from core.models.people import AuditEntry
 from tests.factories import NOW, GivenPractice, a_practice
 
 SMALL = ViewContent.of(

@@ -11,8 +11,10 @@ from click.testing import Result
 from sqlalchemy.orm import Session
 
 from core.access import password_links, tokens, users
-from core.models.people import Role, User
-from core.models.practices import Practice, WriteOffSetting
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
+from core.models.people import User
+from core.models.practices import Practice
 from core.money import UNLIMITED
 from core.practices import write_off_setting
 from tests.core.access.conftest import NOW

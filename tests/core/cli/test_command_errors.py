@@ -63,13 +63,21 @@ def test_wrong_usage_and_refusals_are_shown_unchanged(settle: Typed, monkeypatch
         ("refund", "C1", "much", "--responsibility", "patient", "--to", "patient", "--note", "n"),
         ("jobs", "--amount-min", "much"),
         ("import", "upload", ".", "--expect-total", "much"),
+        ("limit", "claim", "much"),
+        ("user", "add", "x@example.org", "--practice", "P", "--role", "biller", "--limit", "much"),
+        ("schedule", "change", "1", "--amount-max", "much"),
     ],
 )
 def test_an_amount_that_cannot_be_read_is_wrong_use_everywhere(settle: Typed, words: tuple[str, ...]) -> None:
     refused = settle(*words)
 
     assert refused.exit_code == 2
-    assert "Enter an amount in dollars and cents" in refused.stderr
+    assert "'much'. Enter an amount in dollars and cents, such as 1234.56" in refused.stderr
+
+
+def test_a_wrong_word_is_answered_with_the_words_once(settle: Typed) -> None:
+    fault = "Error: Invalid value for 'FILE': 'all' is not one of 'settled', 'not-settled', 'not-processed'."
+    assert settle("download", "1", "all").stderr.splitlines()[-1] == fault
 
 
 def test_the_choices_of_synthea_payments_are_words(settle: Typed) -> None:

@@ -16,9 +16,10 @@ import trustme
 from core.access import second_factor, tokens, totp, users
 from core.cli import TRACE_VARIABLE, client
 from core.db.engine import Sessions, transaction
+from core.enums.people import Role
 from core.local import run_lock
 from core.local.connectivity import free_port
-from core.models.people import ApiToken, AuditEntry, Role, User
+from core.models.people import ApiToken, AuditEntry, User
 from core.models.practices import Practice
 from core.settings import load_settings
 from tests.core.cli.conftest import Typed

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
+from core import calendar_months
 from core.books import closing
 from core.cli import jobs
 from core.db.engine import Sessions, transaction
+from core.enums.claims import ClaimStatus
+from core.enums.people import Role
+from core.enums.practices import PayerClass, WriteOffSetting
 from core.jobs import prepare
 from core.jobs.keys import JobKey
-from core.models.claims import ClaimStatus
-from core.models.people import Role
-from core.models.practices import PayerClass, WriteOffSetting
-from core.practices import periods
 from tests.core.cli.conftest import Typed
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 from tests.webui.api.conftest import SentHints
@@ -80,7 +80,7 @@ def test_the_refusal_in_a_closed_month_names_the_option_for_the_next_open_date(
     admin = practice.person("chief@lakeside.example", Role.ADMIN)
     practice.settle({"claim_ids": ["2"]})
     with transaction(practice.sessions) as session:
-        closing.close(session, periods.month_of(TODAY), by=admin, now=NOW)
+        closing.close(session, calendar_months.month_of(TODAY), by=admin, now=NOW)
 
     for command in ((*PREVIEW, "--claim", "1"), ("reverse", "1", "--note", "Wrong list")):
         refused = typed(*command, by=ADMIN)

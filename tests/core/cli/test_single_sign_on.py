@@ -3,7 +3,7 @@
 import pytest
 
 from core.db.engine import Sessions
-from core.models.people import Role
+from core.enums.people import Role
 from core.settings import load_settings
 from core.single_sign_on import settings
 from core.single_sign_on.settings import NoSingleSignOn

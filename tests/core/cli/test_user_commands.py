@@ -16,6 +16,8 @@ from core.access.tokens import add_token
 from core.access.users import actor_for, find_by_email
 from core.cli import LOCAL, ON_THE_SERVER, main
 from core.db.engine import Sessions, make_engine, make_sessions
+from core.enums.people import Role
+from core.enums.practices import PayerClass
 from core.exports import sent_files
 from core.intake.csv.csv_template import write_template
 from core.intake.mapping.mapping import Mapping
@@ -23,8 +25,6 @@ from core.intake.mapping.saved_mappings import save_mapping
 from core.intake.remittances.commands import AnswerKey
 from core.intake.uploads import receive, run
 from core.jobs.execution import sweep
-from core.models.people import Role
-from core.models.practices import PayerClass
 from core.notices import webhooks
 from core.settings import load_settings
 from tests import shared_app

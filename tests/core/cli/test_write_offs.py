@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.db.engine import Sessions
-from core.models.people import Role
+from core.enums.people import Role
 from tests.core.cli.conftest import Typed
 from tests.factories import GivenPractice, Line, a_practice
 

@@ -12,9 +12,10 @@ from core.access.permissions import Actor
 from core.audit import log, regular_events
 from core.delivery import outbox, send as sending
 from core.delivery.send import send_due
+from core.enums.notices import OutboxState
+from core.enums.people import Role
 from core.intake.watched_folders import look, setup
-from core.models.notices import Notice, OutboxMessage, OutboxState
-from core.models.people import Role
+from core.models.notices import Notice, OutboxMessage
 from core.notices import inbox
 from core.settings import load_settings
 from tests.at_once import raised_at_once

@@ -23,13 +23,15 @@ from sqlalchemy import select
 from core.audit import log, regular_events
 from core.delivery import outbox, requests, retention, web_request
 from core.delivery.send import send_due
+from core.enums.notices import EventKind, OutboxState
+from core.enums.people import Role
 from core.errors import NotAllowed
 from core.intake.csv.postings_import import import_postings
 from core.jobs import commands, event_sentences
 from core.ledger import credit_moves, voids
 from core.ledger.entries import BadEntry, CreditTransfer, Refund, Void
-from core.models.notices import Event, EventKind, Notice, OutboxMessage, OutboxState, Webhook
-from core.models.people import AuditEntry, Role
+from core.models.notices import Event, Notice, OutboxMessage, Webhook
+from core.models.people import AuditEntry
 from core.notices import inbox, webhook_deliveries, webhooks
 from core.schedules.run_mail import MAIL_EXPIRES_AFTER
 from core.settings import load_settings

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from core.access.permissions import Actor
+from core.enums.exports import STANDARD
 from core.errors import NotAllowed
 from core.exports import layouts, postings, sent_files
-from core.exports.layouts import IMPORT, STANDARD, Layout
+from core.exports.layouts import IMPORT, Layout
 from core.exports.postings import PostingsFilter
 from core.exports.sent_files import FileBusy, NoSuchFile, NothingToSend
 from core.intake.csv.postings_import import import_postings

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from core.claims import feed
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
 from core.db.engine import Sessions, transaction
 from core.intake.csv.csv_import import import_csv
 from core.intake.loading.imported import Imported, ImportOptions

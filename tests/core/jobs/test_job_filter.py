@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from core import reading, search
+from core.enums.jobs import JobKind, JobStatus
+from core.enums.people import Role
 from core.jobs import job_queries
 from core.jobs.job_filter import BadJobFilter, JobFilter
-from core.models.jobs import JobKind, JobStatus
-from core.models.people import Role
 from core.search import Search
 from tests.factories import NOW, GivenPractice, Line, a_practice
 

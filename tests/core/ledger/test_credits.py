@@ -4,9 +4,9 @@ import datetime as dt
 
 from core.access.permissions import Actor
 from core.books import closing
+from core.enums.practices import PayerClass
 from core.ledger import credit_balances
 from core.ledger.credit_balances import Credit, CreditsFilter
-from core.models.practices import PayerClass
 from tests.factories import TODAY, GivenPractice, Line
 
 IN_SIXTY_DAYS = TODAY + dt.timedelta(days=60)

@@ -10,6 +10,10 @@ from sqlalchemy import select
 
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.job_items import Outcome
+from core.enums.ledger import PostingKind
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.intake.csv.postings_import import import_postings
 from core.jobs.execution import engine
 from core.jobs.keys import JobKey
@@ -17,10 +21,7 @@ from core.jobs.results import certificates
 from core.jobs.results.certificates import Certificate
 from core.ledger import manual_postings, recoveries, write_offs
 from core.ledger.manual_postings import PostingResult
-from core.models.job_items import Outcome
-from core.models.ledger import Posting, PostingKind
-from core.models.people import Role
-from core.models.practices import WriteOffSetting
+from core.models.ledger import Posting
 from tests.at_once import raised_at_once
 from tests.factories import NOW, GivenPractice, Line, ticking
 from tests.workers import Workers

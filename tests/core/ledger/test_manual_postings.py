@@ -10,12 +10,13 @@ from core.access.permissions import Actor
 from core.claims.holds import set_hold
 from core.claims.locks import ClaimBusy
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.practices import PayerClass
 from core.errors import NotAllowed, NotFound
 from core.ledger.entries import BadEntry
 from core.ledger.entry_postings import EntryMismatch
-from core.models.claims import Claim, Hold
+from core.models.claims import Claim
 from core.models.ledger import Posting
-from core.models.practices import PayerClass
 from tests.factories import NOW, GivenPractice, Line
 
 

@@ -10,12 +10,12 @@ from core.access.approvers import AlreadyDecided
 from core.access.permissions import Actor
 from core.access.users import actor_for
 from core.books import closing
+from core.enums.people import Role
+from core.enums.posting_requests import RequestState
 from core.errors import NotAllowed, Refusal
 from core.ledger import ledger_queries, posting_decisions, posting_requests, voids
 from core.ledger.entries import BadEntry, Void
 from core.ledger.entry_postings import EntryMismatch
-from core.models.people import Role
-from core.models.posting_requests import RequestState
 from core.money import UNLIMITED
 from core.practices import one_person_choice
 from core.practices.periods import PeriodClosed

@@ -7,6 +7,8 @@ import pytest
 
 from core.access.permissions import Actor
 from core.books import closing
+from core.enums.ledger import PostingKind, Responsibility
+from core.enums.people import Role
 from core.errors import NotAllowed, NotFound
 from core.ledger import recoveries, voids, write_offs
 from core.ledger.adjustment_limits import AdjustmentOverLimit
@@ -14,8 +16,6 @@ from core.ledger.entries import BadEntry, Void
 from core.ledger.entry_postings import EntryMismatch
 from core.ledger.ledger_queries import list_ledger_rows
 from core.ledger.voids import AlreadyVoided, NotVoidable, VoidResult
-from core.models.ledger import PostingKind, Responsibility
-from core.models.people import Role
 from core.practices.periods import PeriodClosed
 from tests.at_once import raised_at_once
 from tests.factories import NOW, GivenPractice, Line

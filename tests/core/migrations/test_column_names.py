@@ -16,8 +16,8 @@ from sqlalchemy.exc import DatabaseError
 
 from core.access.permissions import Role
 from core.db.engine import Sessions
+from core.enums.job_items import Outcome
 from core.migrations.run import TablesBusy, _alembic_config, migrate_database
-from core.models.job_items import Outcome
 from tests.core.migrations.renamed_rows import AT, GROUND, MONTH, OTHER, ROWS
 from tests.core.migrations.rolled_back import rolled_back
 from tests.factories import a_practice

@@ -13,8 +13,8 @@ from psycopg.errors import ForeignKeyViolation, RestrictViolation
 from sqlalchemy import make_url
 
 from core.db.engine import make_sessions
+from core.enums.practices import PayerClass
 from core.migrations.run import _alembic_config, migrate_database
-from core.models.practices import PayerClass
 from tests.core.migrations.rolled_back import rolled_back
 from tests.factories import GivenPractice, Line, a_practice
 from tests.servers import Databases

@@ -14,10 +14,11 @@ from sqlalchemy import make_url, select
 
 from core.books.invariants import violations
 from core.db.engine import Sessions, make_engine, make_sessions
+from core.enums.jobs import JobStatus
 from core.jobs.execution import engine
 from core.jobs.keys import JobKey
 from core.migrations.run import migrate_database
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from tests.factories import NOW
 from tests.servers import Databases
 

@@ -4,8 +4,8 @@ from alembic import command
 from alembic.script import ScriptDirectory
 
 from core.access.permissions import Actor
+from core.enums.practices import PayerClass
 from core.migrations.run import _alembic_config, migrate_database
-from core.models.practices import PayerClass
 from tests.factories import GivenPractice, Line
 
 

@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import event as sqlalchemy_event, select, text
 
 from core.access.permissions import Actor
+from core.enums.notices import EventKind, NoticeKind
+from core.enums.people import Role
 from core.errors import NotFound
 from core.jobs import commands, event_sentences
 from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
-from core.models.notices import EventKind, NoticeKind, OutboxMessage
-from core.models.people import Role
+from core.models.notices import OutboxMessage
 from core.notices import inbox
 from tests.factories import NOW, GivenPractice
 

@@ -8,16 +8,17 @@ import pytest
 
 from core.access.permissions import Actor
 from core.claims import feed
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
+from core.enums.claims import NOT_SUBMITTED, ClaimStatus
+from core.enums.job_items import Outcome, Verdict
+from core.enums.jobs import JobFile
+from core.enums.ledger import GroupCode
+from core.enums.practices import WriteOffSetting
 from core.errors import NotAllowed
 from core.jobs import codes
 from core.jobs.results import certificates, files
-from core.models.claims import NOT_SUBMITTED, ClaimStatus
-from core.models.job_items import Outcome, Verdict
-from core.models.ledger import GroupCode
-from core.models.practices import WriteOffSetting
-from core.policy.rules import OVERRIDABLE_CODES, RULES_BY_CODE
-from core.practices import limits
+from core.policy.overridable import OVERRIDABLE_CODES
+from core.practices import limits, practice_limit
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice, scheduled  # noqa: F401  a fixture
 from tests.factories import NOW, TODAY, GivenPractice, Line
 
@@ -94,7 +95,7 @@ def test_a_claim_that_can_still_be_collected_is_skipped(practice: GivenPractice)
             of_code = ClaimFilter.of({"eligibility": code})
             page = feed.page(session, practice.id, of_code, cursor=None, limit=20, terms=terms)
             assert [row.eligibility for row in page.rows] == [code] * count
-        text = "".join(files.csv_file(session, job, files.File.NOT_SETTLED, now=NOW))
+        text = "".join(files.csv_file(session, job, JobFile.NOT_SETTLED, now=NOW))
         assert certificates.for_job(session, job).by_code == by_code
     rows = {line.partition(",")[0]: line for line in text.splitlines()}
     for number, (code, _, _) in zip(numbers, SKIPPED, strict=True):
@@ -212,7 +213,7 @@ def test_a_change_of_the_numbers_is_audited_with_old_and_new(practice: GivenPrac
 def test_a_number_out_of_bounds_is_refused(practice: GivenPractice, admin: Actor) -> None:
     for column, most in {"appeal_window_days": 730, "statements_min": 12, "statement_days": 365}.items():
         for number in (-1, most + 1):
-            with pytest.raises(limits.BadLimit) as refused:
+            with pytest.raises(practice_limit.BadLimit) as refused:
                 practice.do(limits.set_rule_limits, {column: number}, by=admin, now=NOW)
             assert set(refused.value.facts["faults"]) == {column}
         practice.do(limits.set_rule_limits, {column: most}, by=admin, now=NOW)
@@ -241,4 +242,4 @@ def test_the_facts_are_filters(practice: GivenPractice) -> None:
 
 
 def test_each_of_these_rules_can_be_overridden() -> None:
-    assert all(RULES_BY_CODE[code].is_overridable for code, _, _ in SKIPPED)
+    assert all(code in OVERRIDABLE_CODES for code, _, _ in SKIPPED)

@@ -10,16 +10,19 @@ from sqlalchemy.sql.util import find_tables
 
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
+from core.enums.claims import ClaimStatus, Hold
+from core.enums.job_items import Outcome, Verdict
+from core.enums.jobs import JobKind
+from core.enums.ledger import WriteOffReason
+from core.enums.people import Role
+from core.enums.practices import PayerClass, WriteOffSetting
 from core.errors import NotAllowed
 from core.jobs import codes
 from core.jobs.preview import preview_items
 from core.jobs.preview.job_request import BadRequest
-from core.models.claims import Claim, ClaimStatus, Hold
-from core.models.job_items import JobItem, Outcome, Verdict
-from core.models.jobs import JobKind
-from core.models.ledger import WriteOffReason
-from core.models.people import Role
-from core.models.practices import PayerClass, Practice, WriteOffSetting
+from core.models.claims import Claim
+from core.models.job_items import JobItem
+from core.models.practices import Practice
 from core.policy.facts import claims_with_payers, facts_for_claim
 from core.policy.rule import Moment, RuleAction
 from core.policy.rule_scope import RULES_OF_BALANCE
@@ -273,6 +276,15 @@ def test_a_credit_rule_cannot_be_overridden(practice: GivenPractice) -> None:
 
     with pytest.raises(BadRequest, match="include"):
         practice.preview(include=["credit_insurance"])
+
+
+def test_a_status_job_may_name_a_rule_that_only_settle_jobs_have(practice: GivenPractice) -> None:
+    practice.claims(1)
+    admin = practice.person("admin@lakeside.example", Role.ADMIN)
+
+    job = practice.preview(target_status="Internal Review", reason=None, include=["in_process"], by=admin)
+
+    assert practice.verdicts(job) == {"C00001": None}
 
 
 def test_every_rule_has_its_own_code_and_sentence() -> None:

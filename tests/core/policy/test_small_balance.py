@@ -8,15 +8,16 @@ import pytest
 
 from core.access.permissions import Actor
 from core.claims import feed
+from core.enums.job_items import Outcome, Verdict
+from core.enums.jobs import JobFile, JobStatus
+from core.enums.people import Role
+from core.enums.practices import PayerClass, WriteOffSetting
 from core.jobs import codes, commands, prepare
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import BadRequest, JobRequest
 from core.jobs.results import certificates, files
-from core.models.job_items import Outcome, Verdict
-from core.models.jobs import JobStatus
-from core.models.people import Role
-from core.models.practices import PayerClass, Practice, WriteOffSetting
-from core.practices import limits, reasons
+from core.models.practices import Practice
+from core.practices import limits, practice_limit, reasons
 from core.practices.create import create_practice
 from tests.factories import NOW, GivenPractice, Line
 
@@ -101,7 +102,7 @@ def test_the_skip_shows_the_balances_and_the_limit_in_the_preview_the_files_and_
         assert certificate.by_code == {RULE: 1}
         assert certificate.rule_values["small_balance_max_cents"] == LIMIT
         assert RULE in certificate.rules
-        text = "".join(files.csv_file(session, job, files.File.NOT_SETTLED, now=NOW))
+        text = "".join(files.csv_file(session, job, JobFile.NOT_SETTLED, now=NOW))
     assert sentence in text
     assert "small-balance limit: $25.00" in text
 
@@ -209,7 +210,7 @@ def test_medicare_cost_sharing_is_written_off_only_as_charity_or_as_a_true_small
 
 def test_the_limit_is_an_amount_from_one_cent_to_1000_dollars(practice: GivenPractice, admin: Actor) -> None:
     for cents in (0, -1, 1_000_01, 2**63 - 1):
-        with pytest.raises(limits.BadLimit, match=r"small-balance limit: from \$0\.01 to \$1,000\.00"):
+        with pytest.raises(practice_limit.BadLimit, match=r"small-balance limit: from \$0\.01 to \$1,000\.00"):
             set_limit(practice, admin, cents)
 
         assert practice.audited("small_balance_limit.changed")[-1].facts["small_balance_max_cents"]["to"] == LIMIT

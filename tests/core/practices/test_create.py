@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.models.claims import BILLING_STATUSES
-from core.models.practices import BillingStatus, Practice, WriteOffSetting
+from core.enums.claims import BILLING_STATUSES
+from core.enums.practices import WriteOffSetting
+from core.models.practices import BillingStatus, Practice
 from core.practices.create import (
     BadPracticeName,
     BadTimeZone,

@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from core.access.permissions import Actor
 from core.db.engine import Sessions
+from core.enums.people import Role
 from core.errors import NotAllowed
-from core.models.people import AuditEntry, Role
+from core.models.people import AuditEntry
 from core.models.practices import Practice
 from core.money import UNLIMITED, BadLimitAmount, format_limit, parse_limit
 from core.practices import limits
-from core.practices.limits import BadLimit
+from core.practices.practice_limit import BadLimit
 from tests.factories import NOW, GivenPractice, a_practice
 
 
@@ -132,5 +133,5 @@ def test_a_limit_is_an_amount_or_the_word_unlimited(entered: str, cents: int) ->
 
 @pytest.mark.parametrize("entered", ["", "  ", "-1", "none", "no limit", "1.234", "1e3", "∞", "unlimited!", "1,23"])
 def test_an_invalid_limit_is_refused_with_what_to_enter(entered: str) -> None:
-    with pytest.raises(BadLimitAmount, match="Enter an amount, or “unlimited”"):
+    with pytest.raises(BadLimitAmount, match="such as 1234\\.56, or “unlimited”"):
         parse_limit(entered)

@@ -4,12 +4,13 @@ import pytest
 from sqlalchemy import insert
 
 from core.claims import feed
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
 from core.db.engine import Sessions, transaction
+from core.enums.practices import PayerClass
 from core.jobs.results import certificates
 from core.ledger import credit_balances
 from core.ledger.credit_balances import CreditsFilter
-from core.models.practices import Office, Payer, PayerClass, Provider
+from core.models.practices import Office, Payer, Provider
 from core.practices import write_off_setting
 from tests.factories import NOW, GivenPractice, Line, a_practice
 

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from core.access.permissions import Actor
+from core.enums.ledger import REASON_NAMES, WriteOffReason
+from core.enums.practices import PayerClass
 from core.errors import NotAllowed
 from core.jobs.preview.job_request import BadRequest
 from core.jobs.results import certificates
 from core.ledger import ledger_queries
-from core.models.ledger import REASON_NAMES, WriteOffReason
-from core.models.practices import PayerClass, PracticeReason
+from core.models.practices import PracticeReason
 from core.practices import reasons
 from core.practices.reasons import BadReason, LastReason, NoSuchReason, ReasonInUse, ReasonNameTaken
 from core.schedules import schedule_commands

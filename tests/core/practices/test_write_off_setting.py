@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 from core.access import passwords, users
 from core.access.permissions import Actor
 from core.db.engine import Sessions
+from core.enums.job_items import Verdict
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.errors import NotAllowed, NotFound
 from core.intake.sample.make_sample import make_sample
 from core.models.claims import Claim
-from core.models.job_items import Verdict
-from core.models.people import AuditEntry, Role
-from core.models.practices import Provider, WriteOffSetting
+from core.models.people import AuditEntry
+from core.models.practices import Provider
 from core.practices import write_off_setting
 from core.practices.write_off_setting import SettingNotChosen
 from tests.factories import Line, a_practice

@@ -9,10 +9,11 @@ from sqlalchemy import select, update
 
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
+from core.enums.people import Role
 from core.jobs import prepare
 from core.jobs.keys import JobKey
 from core.models.jobs import SettleJob
-from core.models.people import Role, User
+from core.models.people import User
 from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import reports, schedule_commands, schedule_queries, tick, time_zone
 from core.schedules.reports import RunReport

@@ -8,12 +8,12 @@ import pytest
 from core.access import user_management
 from core.books import closing
 from core.db.engine import transaction
+from core.enums.people import Role
+from core.enums.practices import PayerClass
+from core.enums.schedules import ScheduleMode, ScheduleState
 from core.errors import NotAllowed, NotFound
 from core.jobs.lifecycle import ConfirmationMismatch
 from core.jobs.preview.freezing import BadIdempotencyKey
-from core.models.people import Role
-from core.models.practices import PayerClass
-from core.models.schedules import ScheduleMode, ScheduleState
 from core.money import UNLIMITED
 from core.practices.create import BadTimeZone
 from core.schedules import descriptions, estimates, schedule_commands, schedule_queries

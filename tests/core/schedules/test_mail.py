@@ -12,7 +12,8 @@ from sqlalchemy import select, text
 from core.db.engine import transaction
 from core.delivery import outbox, send as sending, smtp
 from core.delivery.send import send_due
-from core.models.notices import OutboxMessage, OutboxState
+from core.enums.notices import OutboxState
+from core.models.notices import OutboxMessage
 from core.models.people import AuditEntry
 from core.models.schedules import ScheduleRun
 from core.schedules import run_mail

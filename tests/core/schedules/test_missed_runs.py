@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.models.jobs import JobStatus
+from core.enums.jobs import JobStatus
 from core.models.schedules import ScheduleRun
 from core.schedules import descriptions, schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request, at

@@ -2,8 +2,8 @@
 
 import datetime as dt
 
-from core.models.people import Role
-from core.models.schedules import ScheduleState
+from core.enums.people import Role
+from core.enums.schedules import ScheduleState
 from core.schedules import descriptions, schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice
 

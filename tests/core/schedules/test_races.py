@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from core.db.engine import transaction
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
+from core.enums.schedules import ScheduleState
 from core.errors import Refusal
 from core.jobs import prepare
 from core.jobs.keys import JobKey
-from core.models.jobs import JobStatus
-from core.models.people import Role
-from core.models.schedules import ScheduleState
 from core.schedules import schedule_commands
 from tests.at_once import raised_at_once
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request

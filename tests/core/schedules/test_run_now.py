@@ -7,13 +7,14 @@ from sqlalchemy import text
 
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
 from core.errors import NotAllowed
 from core.jobs import requesters
 from core.jobs.approval import inbox
 from core.jobs.keys import JobKey
 from core.jobs.requesters import OwnJob
-from core.models.jobs import JobStatus, SettleJob
-from core.models.people import Role
+from core.models.jobs import SettleJob
 from core.schedules import schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice
 

@@ -8,14 +8,16 @@ from sqlalchemy import delete, select
 from core.audit import log
 from core.audit.log import AuditFilter
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.jobs import JobStatus
+from core.enums.practices import WriteOffSetting
+from core.enums.schedules import RunOutcome, ScheduleMode
 from core.jobs import requesters
 from core.jobs.execution.sweep import WorkFound
 from core.jobs.keys import JobKey
-from core.models.claims import Claim, Hold
-from core.models.jobs import JobStatus
+from core.models.claims import Claim
 from core.models.people import AuditEntry
-from core.models.practices import BillingStatus, WriteOffSetting
-from core.models.schedules import RunOutcome, ScheduleMode
+from core.models.practices import BillingStatus
 from core.practices import write_off_setting
 from core.practices.write_off_setting import SettingNotChosen
 from core.schedules import descriptions, estimates, schedule_commands

@@ -5,12 +5,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from core.access.permissions import Actor
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
 from core.jobs import requesters
 from core.jobs.approval import decide, inbox
 from core.jobs.keys import JobKey
 from core.jobs.requesters import OwnJob
-from core.models.jobs import JobStatus
-from core.models.people import Role
 from core.schedules import schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request
 

@@ -11,8 +11,9 @@ from sqlalchemy import select, text
 
 from core import logs
 from core.db import timeouts
-from core.models.jobs import JobStatus
-from core.models.people import AuditEntry, Role
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
+from core.models.people import AuditEntry
 from core.models.schedules import ScheduleRun
 from core.schedules import descriptions, schedule_commands
 from tests.core.schedules.conftest import CREATED_AT, FIRST_RUN, ScheduledPractice, a_request

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from core.models.ledger import Posting, PostingKind
+from core.enums.ledger import PostingKind
+from core.models.ledger import Posting
 from tests.core.schedules.conftest import ScheduledPractice, at
 from tests.factories import Line
 from tests.zone_files import NEW, OLD, a_database, a_wheel, using

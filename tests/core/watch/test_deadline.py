@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core.db.engine import Sessions, make_engine, make_sessions
-from core.models.jobs import JobStatus
+from core.enums.jobs import JobStatus
 from core.watch import deadline
 from core.watch.deadline import DeadlineCall, QueryBudget, TimedOut
 from tests.waiting import eventually

@@ -70,6 +70,16 @@ def test_a_replacement_and_a_void_name_the_payers_claim(frequency: str, number: 
     assert (claim.frequency, claim.replaced_claim_id) == (frequency, number)
 
 
+@pytest.mark.parametrize(("day", "problems"), [("20260105", []), ("20260106", [Problem.FUTURE_BIRTH])])
+def test_a_birth_date_after_the_transaction_is_not_read(day: str, problems: list[Problem]) -> None:
+    (claim,) = seen_of(changed("DMG*D8*19800101*F", f"DMG*D8*{day}*F")).sent
+
+    assert [fault.problem for fault in claim.faults] == problems
+    (subscriber,) = [coverage.subscriber for coverage in claim.coverages]
+    assert subscriber is not None
+    assert (subscriber.born_on is None) == bool(problems)
+
+
 def test_the_claim_to_the_second_payer_names_both_and_their_references_stay_apart() -> None:
     other = [
         "AMT*F5*12.5", "NM1*77*2*SITE*****XX*1", "REF*G2*X", "SBR*P*18*******CI",

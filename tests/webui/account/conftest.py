@@ -13,7 +13,8 @@ from werkzeug.test import TestResponse
 
 from core.access import users
 from core.access.permissions import Actor
-from core.models.people import AuditEntry, Role
+from core.enums.people import Role
+from core.models.people import AuditEntry
 from core.settings import Settings
 from core.single_sign_on import settings, web_client
 from core.single_sign_on.wanted import GroupToRole, Wanted

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from core.access import own_factor, totp, user_management
 from core.access.permissions import Actor
 from core.access.ties import Ties
-from core.models.people import Role, User
+from core.enums.people import Role
+from core.models.people import User
 from core.practices.create import create_practice
 from core.single_sign_on import settings
 from core.single_sign_on.wanted import Wanted

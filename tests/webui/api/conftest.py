@@ -16,9 +16,9 @@ from werkzeug.test import TestResponse
 
 from core.access import passwords, tokens, users
 from core.db.engine import make_sessions
+from core.enums.people import Role
 from core.intake.sample.make_sample import make_sample
 from core.jobs.execution.engine import work
-from core.models.people import Role
 from core.models.practices import Practice
 from core.money import CENTS_MAX
 from core.settings import Settings

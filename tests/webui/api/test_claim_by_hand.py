@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from core.models.people import Role
+from core.enums.people import Role
 from tests.webui.api.conftest import NOON, Api, World
 from tests.webui.api.test_jobs import refused
 

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from core.claims.filters import ClaimFilter
-from core.models.people import Role
+from core.claims.claim_filter import ClaimFilter
+from core.enums.people import Role
 from tests.webui.api.conftest import CLAIMS, Api, World
 
 

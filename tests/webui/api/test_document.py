@@ -11,7 +11,7 @@ from flask import Flask
 from flask_openapi3.models import APISpec
 from jsonschema import Draft202012Validator
 
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
 from tests.webui.api.conftest import Api, World
 from webui.api import job_models, models
 from webui.api.job_models import Confirmed

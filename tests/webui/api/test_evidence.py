@@ -9,11 +9,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from core.models.people import Role
+from core.enums.people import Role
 from tests.webui.api.conftest import CLAIMS, Api, World
 from tests.webui.api.test_jobs import CAN_SETTLE, refused
 
-FILES = ["settled", "not-settled", "not-reached"]
+FILES = ["settled", "not-settled", "not-processed"]
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -54,7 +54,7 @@ def test_the_three_files_list_every_claim_once_and_add_up(world: World, biller: 
     assert {item["try_again"] for item in items} == {"after_change", "no"}
 
 
-def test_claims_not_reached_are_in_their_file_while_the_job_waits(biller: Api) -> None:
+def test_claims_not_processed_are_in_their_file_while_the_job_waits(biller: Api) -> None:
     job_id = biller.previewed(CAN_SETTLE)
     count = biller.get(f"/settle-jobs/{job_id}").json["counts"]["claims"]
     assert [len(rows_of_csv(biller, job_id, file)) for file in FILES] == [0, 0, count]
@@ -100,20 +100,20 @@ def test_a_file_is_complete_and_its_session_is_closed_before_the_first_byte(
     monkeypatch.setattr("core.jobs.results.outcomes.FETCHED_CLAIMS", 7)
     monkeypatch.setattr("core.claims.export.ROWS_PER_PIECE", 10)
     job_id = biller.previewed()
-    whole = rows_of_csv(biller, job_id, "not-reached")
+    whole = rows_of_csv(biller, job_id, "not-processed")
     assert [row["Claim ID"] for row in whole] == [
         claim_id for (claim_id,) in world.sql(
             "SELECT external_id FROM claim JOIN job_item ON job_item.claim_id = claim.id WHERE job_id = :job "
             "ORDER BY position", job=int(job_id))
     ]  # fmt: skip
 
-    answer = biller.get(f"/settle-jobs/{job_id}/not-reached.csv", buffered=False)
+    answer = biller.get(f"/settle-jobs/{job_id}/not-processed.csv", buffered=False)
     pieces = answer.iter_encoded()
     next(pieces)
     assert int(answer.headers["Content-Length"]) > len(whole)
     assert world.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
     acts = world.sql("SELECT act, facts FROM audit_entry WHERE act = 'job.file_downloaded'")
-    assert [facts for _, facts in acts] == [{"file": "not-reached"}] * 2
+    assert [facts for _, facts in acts] == [{"file": "not-processed"}] * 2
     answer.close()
 
 
@@ -148,7 +148,7 @@ def test_the_certificate_adds_up_to_the_cent_and_names_the_user_and_the_rules(wo
     assert certificate["written_off"]["patient_cents"] == progress["written_off_cents"]["patient"]
     assert certificate["reconciles"] is True
     assert (
-        certificate["settled"] + certificate["skipped"] + certificate["failed"] + certificate["not_reached"] == CLAIMS
+        certificate["settled"] + certificate["skipped"] + certificate["failed"] + certificate["not_processed"] == CLAIMS
     )
     assert "on_hold" in certificate["rules"]
     assert not {"too_few_statements", "recent_statement"} & {*certificate["rules"]}

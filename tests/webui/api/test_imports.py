@@ -9,9 +9,9 @@ import pytest
 from werkzeug.test import TestResponse
 
 from core.db.engine import make_engine, make_sessions
+from core.enums.people import Role
 from core.intake.csv.csv_template import write_template
 from core.intake.uploads import run
-from core.models.people import Role
 from core.practices.create import create_practice
 from tests.factories import NOW
 from tests.own_export import MAPPING, csv_file, next_day, rows_of, workbook

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.models.people import Role
+from core.enums.people import Role
 from tests.webui.api.conftest import CLAIMS, COST_SHARE_REASON, Api, World
 
 CAN_SETTLE = {"filter": {"eligibility": "can_settle"}}

@@ -8,7 +8,8 @@ from werkzeug.test import TestResponse
 
 from core.access import second_factor, totp, users
 from core.db.engine import make_sessions
-from core.models.people import Role, User
+from core.enums.people import Role
+from core.models.people import User
 from tests.webui.api.conftest import NOON, Api, World
 
 EMAIL, PASSWORD = "ann@example.org", "correct horse battery staple"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.models.people import Role
+from core.enums.people import Role
 from tests.core.intake.mapping.conftest import HEADER, MAPPING, ROWS
 from tests.webui.api.conftest import Api, World
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.models.people import Role
+from core.enums.people import Role
 from tests.webui.api.conftest import Api, World
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from core import zone_database
 from core.db.engine import make_sessions, transaction
-from core.models.people import Role
+from core.enums.people import Role
 from core.watch import heartbeat
 from core.watch.heartbeat import WORKER, ProcessInfo
 from tests.webui.api.conftest import NOON, Api, World

@@ -6,7 +6,7 @@ import pytest
 
 from core.books.invariants import violations
 from core.db.engine import make_sessions
-from core.models.people import Role
+from core.enums.people import Role
 from tests.webui.api.conftest import Api, World
 from tests.webui.api.test_claims import all_claims
 from tests.webui.api.test_jobs import CAN_SETTLE, refused

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from core.models.people import Role
+from core.enums.people import Role
 from tests.webui.api.conftest import Api, World
 
 SCHEDULE: dict[str, Any] = {

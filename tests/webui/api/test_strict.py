@@ -7,10 +7,10 @@ from typing import Any, Final
 import pytest
 from pydantic import BaseModel
 
+from core.enums.people import Role
 from core.errors import BadInput
 from core.jobs.preview.job_request import JobRequest
 from core.ledger.entries import CreditTransfer, Refund
-from core.models.people import Role
 from core.schedules.requests import ScheduleRequest
 from tests.webui.api.conftest import Api, World
 from webui.api.account import PasswordChange

@@ -1,6 +1,6 @@
 """Views by API, and claims found by a name that stands in no address."""
 
-from core.models.people import Role
+from core.enums.people import Role
 from tests.webui.api.conftest import Api, World
 
 SMALL = {

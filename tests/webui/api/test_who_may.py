@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from core.access import tokens
 from core.access.permissions import Scope
 from core.db.engine import make_sessions
-from core.models.people import Role
+from core.enums.people import Role
 from tests.webui.addresses import ACTION_OF, API
 from tests.webui.api.conftest import NOON, Api, World
 

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from core.models.people import Role
+from core.enums.people import Role
 from tests.webui.api.conftest import Api, World
 from tests.webui.api.test_evidence import XLSX, sheet_of
 from tests.webui.api.test_jobs import CAN_SETTLE, refused

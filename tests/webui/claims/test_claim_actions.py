@@ -8,10 +8,11 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from core.access.permissions import Actor
-from core.models.claims import Claim, Hold
+from core.enums.claims import Hold
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
+from core.models.claims import Claim
 from core.models.ledger import Posting
-from core.models.people import Role
-from core.models.practices import WriteOffSetting
 from core.practices import limits
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser

@@ -10,9 +10,9 @@ import pytest
 from werkzeug.test import TestResponse
 
 from core.db.engine import Sessions
+from core.enums.claims import Hold
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import CLAIM_NUMBERS_MAX
-from core.models.claims import Hold
 from core.models.jobs import SettleJob
 from core.policy.rules import RULES_BY_CODE
 from tests.factories import GivenPractice, Line, a_practice

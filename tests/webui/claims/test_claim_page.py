@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from core.access.permissions import Actor
+from core.enums.claims import Hold
 from core.ledger import credit_moves
 from core.ledger.entries import Refund
-from core.models.claims import Hold
 from core.money import parse_amount
 from tests.factories import NOW, TODAY, GivenPractice, Line
 from tests.webui.conftest import Browser

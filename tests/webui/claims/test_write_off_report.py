@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-from core.models.practices import PayerClass
+from core.enums.practices import PayerClass
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 

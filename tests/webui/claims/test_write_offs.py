@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from core.access.permissions import Actor
-from core.models.people import Role
+from core.enums.people import Role
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 

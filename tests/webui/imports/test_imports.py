@@ -8,8 +8,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from core.books import closing
-from core.models.people import Role
-from core.models.practices import WriteOffSetting
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from tests.remittances import clp, svc
 from tests.uploads import Uploads, zipped
 from tests.webui.conftest import _TOKEN, Browser, Clock, page_text

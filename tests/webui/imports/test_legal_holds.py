@@ -1,9 +1,9 @@
 """An import whose changes end a legal hold that an earlier import set: only an administrator applies them."""
 
+from core.enums.claims import Hold
+from core.enums.people import Role
 from core.intake.uploads import commands
 from core.intake.uploads.lifecycle import ImportKey
-from core.models.claims import Hold
-from core.models.people import Role
 from tests.uploads import Uploads
 from tests.webui.conftest import Browser
 

@@ -9,13 +9,13 @@ import pytest
 from core.access import user_management
 from core.access.permissions import Actor
 from core.access.users import actor_for
+from core.enums.jobs import JobStatus
+from core.enums.ledger import Responsibility
+from core.enums.people import Role
 from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
 from core.ledger import manual_postings
 from core.ledger.entries import Adjustment
-from core.models.jobs import JobStatus
-from core.models.ledger import Responsibility
-from core.models.people import Role
 from core.money import UNLIMITED
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser, Clock

@@ -10,13 +10,14 @@ from werkzeug.test import TestResponse
 
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.claims import ClaimStatus, Hold
+from core.enums.jobs import JobKind, JobStatus
+from core.enums.people import Role
+from core.enums.practices import PayerClass, WriteOffSetting
 from core.jobs import commands
 from core.jobs.keys import JobKey
 from core.jobs.reversal import create_reversal
-from core.models.claims import ClaimStatus, Hold
-from core.models.jobs import JobKind, JobStatus, SettleJob
-from core.models.people import Role
-from core.models.practices import PayerClass, WriteOffSetting
+from core.models.jobs import SettleJob
 from core.practices import limits
 from tests.factories import NOW, GivenPractice, Line, a_practice
 from tests.webui.conftest import Browser, Clock, page_text

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 from core.access.permissions import Actor
 from core.db.engine import transaction
-from core.models.people import Role
-from core.models.practices import PayerClass, Practice
+from core.enums.people import Role
+from core.enums.practices import PayerClass
+from core.models.practices import Practice
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 

@@ -11,14 +11,14 @@ from sqlalchemy import update
 
 from core.access.permissions import Actor
 from core.books import closing
+from core.enums.jobs import JobFile, JobStatus
+from core.enums.people import Role
 from core.errors import Refusal
 from core.jobs import codes, commands
 from core.jobs.execution import finish
 from core.jobs.results import files, outcomes
-from core.jobs.results.files import File
 from core.models.job_items import JobItem
-from core.models.jobs import JobStatus, SettleJob
-from core.models.people import Role
+from core.models.jobs import SettleJob
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.api.conftest import SentHints
 from tests.webui.conftest import Browser
@@ -84,7 +84,9 @@ def test_page_api_and_file_mark_as_retryable_exactly_what_retry_accepts(
 
     def shown_as_retryable() -> set[bool]:
         with practice.sessions() as session:
-            rows = list(csv.DictReader("".join(files.csv_file(session, job, File.NOT_SETTLED, now=NOW)).splitlines()))
+            rows = list(
+                csv.DictReader("".join(files.csv_file(session, job, JobFile.NOT_SETTLED, now=NOW)).splitlines())
+            )
             items = outcomes.items(session, job, outcome="failed", again_at=NOW)
         shown = biller.says(path)
         page = f"{codes.describe(code)} Yes, retry this job" in shown

@@ -12,14 +12,17 @@ from sqlalchemy import select, update
 
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
 from core.jobs import codes
 from core.jobs.execution import finish
 from core.jobs.keys import JobKey
 from core.jobs.results import certificates
-from core.models.claims import Hold
-from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobStatus, SettleJob
-from core.models.people import AuditEntry, Role
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
+from core.models.people import AuditEntry
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser, Clock
 
@@ -53,7 +56,7 @@ def test_a_finished_job_offers_files_of_its_claims_with_their_counts(job: JobKey
     assert [row[0] for row in to_post] == ["Claim ID", *["C00001"] * 2, *["C00002"] * 2, "Total"]
     assert "Downloading this file does not mark its postings as sent. To do that, use Write-offs to post ." in page
     assert "/write-offs" in links[links.index(f"/write-offs/download?job={job.job_id}&form=csv") :]
-    assert "not-reached" not in " ".join(links)
+    assert "not-processed" not in " ".join(links)
     settled = rows_of(biller, f"/jobs/{job.job_id}/files/settled.csv")
     assert [row[0] for row in settled] == ["Claim ID", "C00001", "C00002", "Total"]
     assert settled[-1][3:5] == ["20.00", "10.00"]
@@ -91,7 +94,7 @@ def test_a_list_as_a_workbook_keeps_the_leading_zeros_of_a_claim(
         "/feed/export.csv",
         "/credits/credits.csv",
         "/audit/audit.csv",
-        *(f"/jobs/1/files/{name}.csv" for name in ("settled", "not-settled", "not-reached")),
+        *(f"/jobs/1/files/{name}.csv" for name in ("settled", "not-settled", "not-processed")),
     ],
 )
 def test_every_csv_file_starts_with_a_byte_order_mark_so_that_excel_reads_utf_8(
@@ -108,7 +111,7 @@ def test_the_amounts_in_an_excel_file_are_exact_to_the_cent(practice: GivenPract
         practice.claim(f"C{number}", Line(insurance, patient))
     job = practice.preview()
 
-    answer = biller.get(f"/jobs/{job.job_id}/files/not-reached.xlsx")
+    answer = biller.get(f"/jobs/{job.job_id}/files/not-processed.xlsx")
 
     sheet = zipfile.ZipFile(io.BytesIO(answer.data)).read("xl/worksheets/sheet1.xml").decode()
     written = [re.findall(r'r="[DE]\d+"[^>]*><v>([^<]*)</v>', row) for row in sheet.split("<row ")]
@@ -140,7 +143,7 @@ def test_a_canceled_job_offers_a_file_of_the_claims_not_processed(practice: Give
     practice.do(finish.advance, job, now=NOW)
 
     assert "Not processed 3 claims CSV XLSX" in biller.says(path)
-    assert len(rows_of(biller, f"{path}/files/not-reached.csv")) == 5
+    assert len(rows_of(biller, f"{path}/files/not-processed.csv")) == 5
     assert "This job reconciles to the cent" in biller.says(f"{path}/certificate")
 
 

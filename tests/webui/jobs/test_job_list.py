@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from core.models.people import Role
+from core.enums.people import Role
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 

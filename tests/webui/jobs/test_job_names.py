@@ -10,11 +10,11 @@ from core import search
 from core.access.permissions import Actor
 from core.audit import log
 from core.audit.log import AuditFilter
+from core.enums.people import Role
 from core.jobs import commands, job_queries, naming
 from core.jobs.job_filter import JobFilter
 from core.jobs.keys import JobKey
 from core.jobs.results import certificates
-from core.models.people import Role
 from core.search import Search
 from tests.factories import GivenPractice
 from tests.webui.conftest import Browser

@@ -9,12 +9,15 @@ from sqlalchemy import update
 
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.job_items import ChunkState
+from core.enums.jobs import IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus
+from core.enums.people import Role
 from core.jobs import commands
 from core.jobs.execution import engine, finish
-from core.models.claims import Hold
-from core.models.job_items import ChunkState, JobChunk
-from core.models.jobs import IN_PROGRESS_STATUSES, OPEN_STATUSES, JobStatus, SettleJob
-from core.models.people import Role, User
+from core.models.job_items import JobChunk
+from core.models.jobs import SettleJob
+from core.models.people import User
 from tests.factories import NOW, GivenPractice, Line, ticking
 from tests.webui.conftest import Browser, Clock
 from webui.shared.labels import JOB_STATUS

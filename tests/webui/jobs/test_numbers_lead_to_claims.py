@@ -7,10 +7,10 @@ from html import unescape
 import pytest
 
 from core.access.permissions import Actor
+from core.enums.claims import Hold
+from core.enums.people import Role
+from core.enums.practices import PayerClass
 from core.jobs.keys import JobKey
-from core.models.claims import Hold
-from core.models.people import Role
-from core.models.practices import PayerClass
 from core.schedules import schedule_commands
 from tests.core.schedules.conftest import a_request
 from tests.factories import GivenPractice, Line

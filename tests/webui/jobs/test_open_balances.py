@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import update
 
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.practices import WriteOffSetting
 from core.jobs.keys import JobKey
 from core.jobs.preview import open_balances
 from core.jobs.preview.totals import PreviewTotals
-from core.models.claims import Claim, Hold
+from core.models.claims import Claim
 from core.models.jobs import SettleJob
-from core.models.practices import WriteOffSetting
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser
 

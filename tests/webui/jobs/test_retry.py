@@ -5,13 +5,13 @@ import csv
 import pytest
 from werkzeug.test import TestResponse
 
+from core.enums.jobs import JobFile
 from core.jobs import commands, job_queries
 from core.jobs.execution import retry
 from core.jobs.execution.retry import NoFailureChosen, RetryOffer
 from core.jobs.keys import JobKey
 from core.jobs.preview import selections
 from core.jobs.results import files, outcomes
-from core.jobs.results.files import File
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser
 
@@ -82,7 +82,7 @@ def test_a_claim_that_changed_after_the_preview_is_not_retried_and_every_door_sa
     found = offer(practice, job)
     shown = biller.says(page)
     with practice.sessions() as session:
-        file = "".join(files.csv_file(session, job, File.NOT_SETTLED, now=NOW))
+        file = "".join(files.csv_file(session, job, JobFile.NOT_SETTLED, now=NOW))
         items = {row.claim_id: row for row in outcomes.items(session, job, outcome="failed", again_at=NOW)}
 
     rows = list(csv.DictReader(file.lstrip("\ufeff").splitlines()))

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from core.access.permissions import Actor
+from core.enums.claims import Hold
+from core.enums.jobs import JobKind
 from core.jobs.keys import JobKey
-from core.models.claims import Hold
-from core.models.jobs import JobKind, SettleJob
+from core.models.jobs import SettleJob
 from core.models.practices import Patient
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser, Clock

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from core import zone_database
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
-from core.models.people import Role
+from core.enums.people import Role
 from core.settings import Settings
 from core.watch import heartbeat
 from core.watch.heartbeat import BEAT, WEB, WORKER, ProcessInfo

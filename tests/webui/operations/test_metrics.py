@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from core.access import user_sessions
 from core.db.engine import Sessions, transaction
+from core.enums.claims import Hold
+from core.enums.jobs import JobStatus
 from core.jobs import commands
-from core.models.claims import Hold
-from core.models.jobs import JobStatus
 from core.policy.rules import RULES
 from core.settings import Settings
 from core.version import product_version

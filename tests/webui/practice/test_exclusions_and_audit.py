@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import insert, text
 
 from core.access import audit, passwords, tokens, users
-from core.models.claims import Hold
+from core.enums.claims import Hold
+from core.enums.people import Role
 from core.models.import_changes import ImportChange
-from core.models.people import Role
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser
 

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import update
 
 from core.db.engine import transaction
+from core.enums.jobs import NextStep
+from core.enums.practices import PayerClass
 from core.jobs.keys import JobKey
-from core.models.jobs import NextStep, SettleJob
-from core.models.practices import PayerClass
+from core.models.jobs import SettleJob
 from tests.factories import GivenPractice, Line
 from tests.webui.conftest import Browser, page_text
 

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from core.access.permissions import Actor
+from core.enums.practices import WriteOffSetting
 from core.models.people import AuditEntry
-from core.models.practices import Practice, WriteOffSetting
+from core.models.practices import Practice
 from core.money import format_cents
 from core.practices import write_off_setting
 from tests.factories import GivenPractice

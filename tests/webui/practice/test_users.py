@@ -9,7 +9,8 @@ from werkzeug.test import TestResponse
 from core.access import users
 from core.access.permissions import Actor
 from core.db.engine import transaction
-from core.models.people import Role, User
+from core.enums.people import Role
+from core.models.people import User
 from core.models.practices import Practice
 from core.money import UNLIMITED
 from tests.factories import NOW, GivenPractice
@@ -77,7 +78,7 @@ def test_an_empty_limit_is_an_error_at_its_field_and_keeps_what_was_typed(
         f"{page_of(practice)}/limits", on=page_of(practice), claim_limit_cents="", job_limit_cents="12.345"
     )
     assert answer.status_code == 422
-    assert answer.text.count("Enter an amount, or “unlimited”.") == 2
+    assert answer.text.count("Enter an amount in dollars and cents, such as 1234.56, or “unlimited”.") == 2
     assert 'value="12.345"' in answer.text
     assert 'aria-invalid="true"' in answer.text
     assert person(practice).claim_limit_cents == UNLIMITED
@@ -220,6 +221,6 @@ def test_an_empty_approval_limit_is_refused(practice: GivenPractice, admin: Brow
     answer = admin.post("/settings/write-off-limits", claim_limit_cents="250", job_limit_cents="")
     assert answer.status_code == 422
     assert 'id="job_limit_cents-fault"' in answer.text
-    assert "Enter an amount, or “unlimited”." in answer.text
+    assert "Enter an amount in dollars and cents, such as 1234.56, or “unlimited”." in answer.text
     assert 'value="250"' in answer.text
     assert limits_of(practice) == (UNLIMITED, UNLIMITED)

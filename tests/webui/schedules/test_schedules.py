@@ -9,12 +9,14 @@ import pytest
 from sqlalchemy import text, update
 
 from core.access.permissions import Actor
-from core.claims.filters import ClaimFilter
+from core.claims.claim_filter import ClaimFilter
 from core.db.engine import transaction
-from core.models.claims import SETTLED
-from core.models.people import AuditEntry, Role, User
-from core.models.practices import WriteOffSetting
-from core.models.schedules import RunOutcome, Schedule, ScheduleMode, ScheduleRun, ScheduleState
+from core.enums.claims import SETTLED
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
+from core.enums.schedules import RunOutcome, ScheduleMode, ScheduleState
+from core.models.people import AuditEntry, User
+from core.models.schedules import Schedule, ScheduleRun
 from core.schedules import descriptions, estimates, reports, schedule_queries, tick
 from tests.factories import NOW, GivenPractice, Line
 from tests.webui.conftest import Browser, Clock

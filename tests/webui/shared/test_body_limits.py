@@ -12,7 +12,8 @@ from werkzeug.test import TestResponse
 
 from core.access import tokens, user_sessions
 from core.db.engine import transaction
-from core.models.people import Role, User
+from core.enums.people import Role
+from core.models.people import User
 from tests.factories import NOW, GivenPractice
 from tests.webui.operations.test_metrics import an_app
 from webui.shared.auth import SESSION_COOKIE

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from core.access import user_sessions
 from core.access.permissions import Actor
 from core.db.engine import Sessions, transaction
-from core.models.people import AuditEntry, Role
+from core.enums.people import Role
+from core.models.people import AuditEntry
 from tests.factories import NOW, GivenPractice, a_practice
 from tests.webui.operations.test_metrics import an_app
 from webui.shared import file_downloads

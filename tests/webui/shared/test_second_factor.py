@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from core.access import own_factor, totp, users
 from core.access.permissions import Actor
-from core.models.people import Role
+from core.enums.people import Role
 from core.practices import factor_setting
 from core.practices.create import create_practice
 from tests.factories import NOW, GivenPractice, Line

@@ -10,8 +10,9 @@ from werkzeug.test import TestResponse
 
 from core.access import users
 from core.db.engine import Sessions
+from core.enums.people import Role
 from core.models.notices import OutboxMessage
-from core.models.people import AuditEntry, Role
+from core.models.people import AuditEntry
 from core.settings import Settings
 from tests.factories import NOW, GivenPractice, a_practice
 from tests.shared_app import application

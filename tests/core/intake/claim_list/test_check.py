@@ -8,11 +8,11 @@ from sqlalchemy import event
 
 from core.claims import feed
 from core.db.engine import Sessions
+from core.enums.claims import Hold
+from core.enums.jobs import JobStatus
 from core.intake.claim_list import check
 from core.intake.claim_list.check import ListCheck, MissingNumber
 from core.jobs import prepare
-from core.models.claims import Hold
-from core.models.jobs import JobStatus
 from tests.factories import NOW, TODAY, GivenPractice, Line, a_practice
 
 OWES = Line(1_000, 0)

@@ -299,6 +299,16 @@ def test_names_and_birth_dates_never_appear_in_faults(files: FilesOfPractice) ->
     ]
 
 
+def test_a_birth_date_in_the_future_is_a_fault(files: FilesOfPractice) -> None:
+    files.replace("patients.csv", "1980-02-28", "2080-02-28")
+
+    (fault,) = files.faults()
+
+    assert fault.startswith(
+        "patients.csv, line 2, column birth_date, value (hidden): the date of birth is in the future"
+    )
+
+
 def test_faults_of_all_files_are_reported_at_once_without_follow_up_faults(files: FilesOfPractice) -> None:
     files.replace("payers.csv", "20001,Medicare,medicare", "20001,Medicare,medicar")
     files.replace("patients.csv", "1980-02-28", "29.2.1980")

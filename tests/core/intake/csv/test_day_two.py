@@ -13,6 +13,9 @@ from core.books import closing
 from core.books.invariants import violations
 from core.claims import holds
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.errors import NotAllowed
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.postings_import import import_postings
@@ -20,11 +23,10 @@ from core.intake.loading.balance_reasons import NOT_CORRECTED, Reason
 from core.intake.loading.imported import Imported, ImportOptions
 from core.intake.loading.totals import ExpectedTotalDiffers
 from core.intake.parsing.faults import ImportRefused
-from core.models.claims import Claim, Hold, LineItem
+from core.models.claims import Claim, LineItem
 from core.models.import_changes import ImportChange
 from core.models.ledger import Posting
-from core.models.people import Role
-from core.models.practices import Patient, Payer, WriteOffSetting
+from core.models.practices import Patient, Payer
 from core.practices.practice_queries import find_by_name
 from tests.core.intake.conftest import PRACTICE, FilesOfPractice
 from tests.factories import NOW, GivenPractice, add_user

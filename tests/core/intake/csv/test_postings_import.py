@@ -9,13 +9,13 @@ from core.access.permissions import Actor
 from core.books import closing
 from core.claims import export
 from core.db.engine import transaction
+from core.enums.people import Role
 from core.errors import NotAllowed, NotFound
 from core.intake.csv.csv_import import import_csv
 from core.intake.csv.csv_template import template_files
 from core.intake.csv.postings_import import ImportedPostings, import_postings
 from core.intake.parsing.faults import ImportRefused
 from core.ledger import manual_postings
-from core.models.people import Role
 from tests.factories import NOW, GivenPractice, Line
 
 HEAD = "posting_id,claim_id,line,responsibility,kind,amount,paid_by,group_code,reason_code,posting_date"

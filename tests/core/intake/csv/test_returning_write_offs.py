@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from core.db.engine import transaction
+from core.enums.people import Role
 from core.exports import postings, sent_files
 from core.exports.postings import PostingsFilter
 from core.exports.sent_files import NothingToSend
@@ -15,7 +16,6 @@ from core.intake.csv.csv_import import import_csv
 from core.intake.loading.corrections import Correction
 from core.intake.loading.imported import ImportOptions
 from core.jobs.keys import JobKey
-from core.models.people import Role
 from core.models.recognized_postings import RecognizedPosting
 from tests.core.intake.conftest import PRACTICE, FilesOfPractice
 from tests.core.intake.csv.test_day_two import in_practice, is_sound, read_claim

@@ -81,6 +81,13 @@ def test_a_date_without_a_day_above_12_has_two_formats() -> None:
     assert possible_formats(["03/04/2026", "1/13/2026"], today=TODAY) == [DateFormat.MDY]
 
 
+def test_a_birth_date_with_a_two_digit_year_is_in_the_past() -> None:
+    born_on = date_reader(DateFormat.MDY_2, today=TODAY, is_past=True)
+
+    days = [dt.date(1926, 11, 24), dt.date(2026, 11, 23), dt.date(1930, 2, 28)]
+    assert [born_on(field) for field in ("11/24/26", "11/23/26", "02/28/30")] == days
+
+
 def test_a_date_of_another_format_is_refused() -> None:
     read = date_reader(DateFormat.MDY, today=TODAY)
     assert read("2026-02-03") == dt.date(2026, 2, 3), "this has one meaning only"

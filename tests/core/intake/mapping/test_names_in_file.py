@@ -75,6 +75,15 @@ def test_different_birth_dates_are_an_error_that_names_the_field(office: OfficeF
     assert "a different patient name and date of birth; correct the wrong row (also in line 2)" in fault
 
 
+def test_a_birth_date_in_the_future_is_refused_without_the_date(office: OfficeFiles) -> None:
+    (fault,) = office.faults(office.csv(OLD.replace("01/02/1980", "11/24/2026"), header=BORN_HEADER), BORN)
+
+    assert fault == (
+        "ar.csv, line 2, column Birth Date, value (hidden): the date of birth is in the future; the latest allowed "
+        "date is 2026-11-23"
+    )
+
+
 def test_the_same_birth_date_does_not_stop_two_spellings(office: OfficeFiles) -> None:
     path = office.csv(
         OLD.replace("Ann Exmple", '"Exmple, Ann"'), NEW.replace("Ann Example", '"Example, Ann"'), header=BORN_HEADER

@@ -1,8 +1,8 @@
 """An older export, imported with its corrections after a newer one, and the newer one again."""
 
+from core.enums.practices import WriteOffSetting
 from core.intake.loading.imported import Imported
 from core.intake.mapping.mapping import NO_CLAIM_STATUS
-from core.models.practices import WriteOffSetting
 from tests.core.intake.mapping.conftest import OfficeFiles
 from tests.core.intake.mapping.test_second_file import PAID, PAID_HEADER, balances_of_all, in_practice, is_clear, load
 

@@ -1,7 +1,7 @@
 """A total in the next export that changed by more, or by less, than what the ledger already has."""
 
+from core.enums.practices import WriteOffSetting
 from core.intake.mapping.mapping import Mapping
-from core.models.practices import WriteOffSetting
 from tests.core.intake.mapping.conftest import HEADER, MAPPING, OfficeFiles
 from tests.core.intake.mapping.test_second_file import (
     ADJUSTED,

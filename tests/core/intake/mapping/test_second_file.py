@@ -10,6 +10,8 @@ from sqlalchemy import select
 from core.books import closing
 from core.books.invariants import violations
 from core.db.engine import transaction
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.intake.csv.postings_import import import_postings
 from core.intake.loading.corrections import FILE_COLUMNS, Correction
 from core.intake.loading.imported import Imported, ImportOptions
@@ -17,8 +19,6 @@ from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
 from core.models.claims import Claim
 from core.models.ledger import Posting
-from core.models.people import Role
-from core.models.practices import WriteOffSetting
 from core.practices.practice_queries import find_by_name
 from tests.balances import different_claims
 from tests.core.intake.mapping.conftest import MAPPING, PRACTICE, OfficeFiles
@@ -295,6 +295,17 @@ def test_a_correction_that_a_user_posted_by_hand_is_not_listed_again(office: Off
 
     assert (is_clear(done), done.corrected, done.recognized.postings) == (True, 0, 2)
     assert balances_of_all(office) == due
+
+
+def test_the_postings_of_a_row_keep_their_order_on_a_claim_without_postings(office: OfficeFiles) -> None:
+    row = "C1,P1,Example Ann,03/14/2026,Aetna,{}"
+    office.load(office.csv(row.format("0.00,0.00,0.00,0.00,0.00"), header=ADJUSTED_HEADER), ADJUSTED)
+
+    office.load(office.csv(row.format("100.00,60.00,10.00,0.00,30.00"), header=ADJUSTED_HEADER), ADJUSTED)
+
+    with office.sessions() as session:
+        names = [one.split(":")[0] for one in session.scalars(select(Posting.source_id).order_by(Posting.id))]
+    assert names == ["insurance_charge", "primary_paid", "adjusted", "from_insurance", "to_patient"]
 
 
 def test_a_payment_entered_before_any_amount_came_in_is_recognized(office: OfficeFiles) -> None:

@@ -7,6 +7,9 @@ from sqlalchemy import func, select
 
 from core.access.permissions import Actor
 from core.db.engine import transaction as begin
+from core.enums.ledger import GroupCode
+from core.enums.practices import PayerClass
+from core.enums.remittances import Outcome, RuleAction
 from core.errors import NotAllowed
 from core.intake.remittances import candidates, commands, held, queries
 from core.intake.remittances.commands import AnswerKey, BadReason, NotHeld, NotIgnored, StillHeld
@@ -15,9 +18,7 @@ from core.intake.remittances.retry import count_matchable, retry_unmatched
 from core.ledger import voids
 from core.ledger.adjustment_limits import AdjustmentOverLimit
 from core.ledger.entries import Void
-from core.models.ledger import GroupCode, Posting
-from core.models.practices import PayerClass
-from core.models.remittances import Outcome, RuleAction
+from core.models.ledger import Posting
 from core.models.sent_claims import SentClaim, SentNumber
 from tests.factories import NOW, TODAY, GivenPractice, Line
 from tests.remittances import SERVICE_ON, answers, clp, look, post_shown, posted, st, svc, take_transactions

@@ -9,13 +9,15 @@ from sqlalchemy import select
 
 from core.access.permissions import Actor
 from core.db.engine import transaction as begin
+from core.enums.claims import ClaimStatus
+from core.enums.ledger import GroupCode
+from core.enums.practices import PayerClass
+from core.enums.remittances import RuleAction
 from core.intake.remittances import commands
 from core.intake.remittances.commands import AnswerKey
 from core.intake.remittances.posting_rules import set_rule
-from core.models.claims import ClaimStatus
-from core.models.ledger import GroupCode
-from core.models.practices import Office, PayerClass
-from core.models.remittances import ProviderAdjustment, Remittance, RemittanceLine, RuleAction
+from core.models.practices import Office
+from core.models.remittances import ProviderAdjustment, Remittance, RemittanceLine
 from core.models.sent_claims import OwnTaxId, SentClaim, SentLine
 from tests.decided import sentences
 from tests.factories import NOW, GivenPractice, Line

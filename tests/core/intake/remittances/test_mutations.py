@@ -8,12 +8,12 @@ from typing import Final
 
 import pytest
 
+from core.enums.ledger import PaidBy, Responsibility
+from core.enums.remittances import POSTED_OUTCOMES, RuleAction
 from core.intake.remittances.answers import Answer, of_paid_claim
 from core.intake.remittances.decide import decide
 from core.intake.remittances.decision import Context
 from core.intake.remittances.our_claim import OurClaim, OurLine
-from core.models.ledger import PaidBy, Responsibility
-from core.models.remittances import POSTED_OUTCOMES, RuleAction
 from core.x12.problems import FileRefused
 from core.x12.read import read
 from core.x12.remittance import PaidClaim

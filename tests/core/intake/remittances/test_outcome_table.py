@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from core.enums.remittances import Outcome
 from core.intake.remittances.our_claim import OurClaim
-from core.models.remittances import Outcome
 from tests.decided import BOTH, CONTEXT, LINE, PAID, TAKEN, answered, our, told
 from tests.remittances import clp, svc
 

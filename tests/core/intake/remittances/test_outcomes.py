@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from core.enums.ledger import PaidBy, PostingKind
+from core.enums.remittances import Outcome, RuleAction
 from core.intake.remittances.decision import Context
 from core.intake.remittances.our_claim import EarlierAnswer
 from core.intake.remittances.reasons import REASONS, describe
-from core.models.ledger import PaidBy, PostingKind
-from core.models.remittances import Outcome, RuleAction
 from tests.decided import BOTH, CONTEXT, INS, LINE, PAID, PAT, TAKEN, answered, decided, moved, our
 from tests.remittances import clp, svc
 

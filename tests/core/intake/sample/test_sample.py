@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from core.books.invariants import violations
 from core.db.engine import Sessions
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.intake.sample import make_sample as make_sample_module, sample_copies
 from core.intake.sample.make_sample import make_sample
 from core.models.claims import Claim
 from core.models.job_items import JobItem
-from core.models.people import Role
-from core.models.practices import Patient, Practice, WriteOffSetting
+from core.models.practices import Patient, Practice
 from core.practices.create import PracticeExists
 from tests.factories import NOW, TODAY, GivenPractice, add_user
 

@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import select, text
 
 from core.db.engine import Sessions, make_sessions, transaction
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.intake.loading.imported import Imported
 from core.intake.synthea.synthea_import import Payments, import_synthea
 from core.models.claims import Claim
-from core.models.people import Role
-from core.models.practices import Practice, WriteOffSetting
+from core.models.practices import Practice
 from core.money import CENTS_MAX
 from tests.factories import NOW, GivenPractice, add_user
 from tests.servers import Databases

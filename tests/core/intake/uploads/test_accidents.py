@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 
 from core.books.closing import IMPORT_LOCK
 from core.db.engine import transaction
+from core.enums.imports import ImportStatus
 from core.intake.loading import stages
 from core.intake.uploads import codes, commands, lifecycle, receive, run, worker_folder
 from core.intake.uploads.progress import ImportStopped, ProgressWriter, WorkerStopping
-from core.models.imports import ImportJob, ImportStatus
+from core.models.imports import ImportJob
 from tests.factories import NOW, a_practice
 from tests.uploads import BYTES_MAX, Uploads
 from tests.waiting import eventually

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from core.enums.imports import ImportStatus
 from core.intake.parsing.faults import Faults, ImportRefused
 from core.intake.uploads import archive
-from core.models.imports import ImportStatus
 from tests.uploads import BYTES_MAX, Uploads, zipped
 
 

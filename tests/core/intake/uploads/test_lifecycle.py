@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from core.enums.imports import ImportStatus
+from core.enums.people import Role
 from core.errors import NotAllowed
 from core.intake.parsing.faults import PLACES_MAX
 from core.intake.uploads import commands, lifecycle, lists, receive, report
 from core.intake.uploads.commands import NothingNew, TotalsDiffer
 from core.intake.uploads.lifecycle import NoSuchImport, WrongImportStatus, key_of
 from core.jobs.preview.freezing import IdempotencyMismatch
-from core.models.imports import ImportStatus
-from core.models.people import Role
 from tests.core.intake.synthea.test_synthea_files import Export
 from tests.factories import NOW
 from tests.uploads import Uploads

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
+from core.enums.imports import ImportSource, ImportStatus
 from core.intake.mapping.mapping import BadMapping, Mapping
 from core.intake.mapping.saved_mappings import NoSuchMapping, save_mapping
 from core.intake.uploads import commands, lists, mapping_choice
 from core.intake.uploads.commands import NothingNew
 from core.intake.uploads.lifecycle import WrongImportStatus, key_of
 from core.intake.uploads.mapping_choice import NoSuchSheet
-from core.models.imports import ImportJob, ImportSource, ImportStatus
+from core.models.imports import ImportJob
 from tests.factories import NOW
 from tests.own_export import MAPPING, next_day, rows_of, workbook
 from tests.uploads import Uploads

@@ -4,10 +4,11 @@ import pytest
 from sqlalchemy import text
 
 from core.db.engine import transaction
+from core.enums.imports import ImportStatus
 from core.intake.uploads import receive
 from core.intake.uploads.lifecycle import WrongImportStatus
 from core.intake.uploads.receive import BadFiles, BadPiece, ImportTooLarge, UploadedFile, UploadIncomplete
-from core.models.imports import PIECE_BYTES_MAX, ImportStatus
+from core.models.imports import PIECE_BYTES_MAX
 from tests.uploads import BYTES_MAX, Uploads
 
 LONG = b"x" * (2 * PIECE_BYTES_MAX + 5)

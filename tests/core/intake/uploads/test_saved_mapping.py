@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from core.enums.imports import ImportStatus
 from core.intake.mapping.mapping import Mapping
 from core.intake.mapping.saved_mappings import change_mapping, list_mappings, save_mapping, version_of
 from core.intake.uploads import commands, mapping_choice
 from core.intake.uploads.lifecycle import WrongImportStatus, key_of
 from core.models.import_mappings import ImportMapping
-from core.models.imports import ImportStatus
 from tests.core.intake.uploads.test_own_export import own
 from tests.own_export import MAPPING, csv_file, rows_of
 from tests.uploads import Uploads

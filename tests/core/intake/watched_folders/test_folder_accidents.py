@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.enums.imports import ImportStatus
+from core.enums.people import Role
 from core.intake.uploads import commands, lifecycle
-from core.models.imports import ImportStatus
-from core.models.people import Role
 from tests.core.intake.watched_folders.conftest import CLAIMS, Watching
 from tests.x12_files import PLAIN, claim_loop, sent_file
 

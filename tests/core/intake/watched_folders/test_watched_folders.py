@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from core.db.engine import transaction
+from core.enums.imports import ImportStatus
 from core.intake.uploads import commands, lifecycle
 from core.intake.watched_folders import setup
-from core.models.imports import ImportStatus
 from tests.core.intake.watched_folders.conftest import CLAIMS, CUT, PAID, Watching
 from tests.factories import NOW
 from tests.uploads import zipped

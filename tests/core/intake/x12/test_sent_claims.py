@@ -7,11 +7,11 @@ from pathlib import Path
 from core.books import closing
 from core.books.invariants import violations
 from core.db.engine import transaction
+from core.enums.people import Role
 from core.intake.csv.csv_import import import_csv
 from core.intake.loading.imported import AS_NEW, Imported, ImportOptions
 from core.intake.mapping.import_file import import_file
 from core.intake.mapping.mapping import Mapping
-from core.models.people import Role
 from core.practices.practice_queries import find_by_name
 from tests.core.intake.conftest import FilesOfPractice
 from tests.core.intake.x12.conftest import PRACTICE, X12Files

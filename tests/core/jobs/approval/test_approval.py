@@ -11,6 +11,10 @@ from core.access import user_management
 from core.access.approvers import AlreadyDecided, ReasonMissing
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.jobs import JobStatus
+from core.enums.ledger import PostingKind
+from core.enums.people import Role
 from core.errors import NotAllowed, NotFound, Refusal
 from core.jobs import commands, requesters
 from core.jobs.approval import decide, inbox
@@ -20,11 +24,10 @@ from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
 from core.jobs.requesters import OwnJob
 from core.jobs.results import certificates
-from core.models.claims import Hold
 from core.models.job_items import JobItem
-from core.models.jobs import JobStatus, SettleJob
-from core.models.ledger import Posting, PostingKind
-from core.models.people import Role, User
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting
+from core.models.people import User
 from tests.at_once import outcomes_at_once
 from tests.factories import NOW, GivenPractice, a_practice
 

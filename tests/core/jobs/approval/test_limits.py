@@ -11,13 +11,15 @@ from sqlalchemy import select, text
 from core.access.permissions import Actor
 from core.books.invariants import violations
 from core.db.engine import Sessions, make_sessions, transaction
+from core.enums.jobs import JobStatus
+from core.enums.ledger import PostingKind
+from core.enums.practices import WriteOffSetting
 from core.jobs import commands, prepare
 from core.jobs.approval import limits
 from core.jobs.execution import sweep
 from core.jobs.keys import JobKey
-from core.models.jobs import JobStatus, SettleJob
-from core.models.ledger import Posting, PostingKind
-from core.models.practices import WriteOffSetting
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting
 from core.money import UNLIMITED
 from core.schedules import time_zone
 from tests import repeats

@@ -9,11 +9,12 @@ from sqlalchemy.exc import IntegrityError
 from core.access import one_person, user_management, users
 from core.access.permissions import Actor
 from core.access.users import actor_for
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
 from core.errors import NotAllowed
 from core.jobs.keys import JobKey
 from core.jobs.results import certificates
-from core.models.jobs import JobStatus, SettleJob
-from core.models.people import Role
+from core.models.jobs import SettleJob
 from core.models.practices import Practice
 from core.money import UNLIMITED
 from core.practices import one_person_choice

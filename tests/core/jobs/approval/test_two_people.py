@@ -12,17 +12,19 @@ from core.access.permissions import ALL_SCOPES, Actor
 from core.access.user_management import NotIndependent
 from core.access.users import actor_for
 from core.claims import holds
+from core.enums.claims import Hold
+from core.enums.jobs import JobStatus
+from core.enums.ledger import Responsibility
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.errors import NotAllowed
 from core.jobs import requesters
 from core.jobs.approval import inbox
 from core.jobs.keys import JobKey
 from core.ledger import manual_postings
 from core.ledger.entries import Adjustment
-from core.models.claims import Hold
-from core.models.jobs import JobStatus, SettleJob
-from core.models.ledger import Responsibility
-from core.models.people import Role, User
-from core.models.practices import WriteOffSetting
+from core.models.jobs import SettleJob
+from core.models.people import User
 from core.money import UNLIMITED
 from core.practices import limits, write_off_setting
 from core.schedules import time_zone

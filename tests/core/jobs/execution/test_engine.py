@@ -13,11 +13,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from core.db.engine import transaction
+from core.enums.job_items import ChunkState, Outcome
+from core.enums.jobs import JobStatus
 from core.jobs import commands
 from core.jobs.execution import chunks, engine, finish, settle_chunk, sweep
 from core.jobs.keys import JobKey
-from core.models.job_items import ChunkState, JobChunk, JobFailure, Outcome
-from core.models.jobs import JobStatus
+from core.models.job_items import JobChunk, JobFailure
 from tests.factories import NOW, GivenPractice, Line, ticking
 
 
@@ -274,7 +275,7 @@ def test_a_worker_that_took_a_chunk_before_the_pause_releases_it(practice: Given
     assert _chunks(practice, job)[0].attempts == 0
 
 
-def test_a_canceled_job_keeps_settled_claims_and_counts_the_rest_as_not_reached(practice: GivenPractice) -> None:
+def test_a_canceled_job_keeps_settled_claims_and_counts_the_rest_as_not_processed(practice: GivenPractice) -> None:
     practice.claims(4)
     job = practice.confirmed(chunk_claims=2)
     practice.settle_chunk(practice.take_chunk())

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from core.db.engine import transaction
+from core.enums.jobs import JobStatus
 from core.jobs import commands
-from core.models.jobs import JobStatus
 from tests.factories import GivenPractice
 
 

@@ -5,11 +5,12 @@ import datetime as dt
 from sqlalchemy import select
 
 from core.db.engine import transaction
+from core.enums.jobs import JobStatus
 from core.errors import Refusal
 from core.jobs import commands
 from core.jobs.execution import finish
 from core.models.job_items import JobChunk, JobFailure
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from tests.at_once import raised_at_once
 from tests.factories import NOW, GivenPractice
 
@@ -59,7 +60,8 @@ def _fail_the_second_claim(practice: GivenPractice, job: tuple[int, int]) -> Non
     """Put the job just before its finish: its second claim failed, it runs, and no chunk is open."""
     from sqlalchemy import update
 
-    from core.models.job_items import ChunkState, JobItem, Outcome
+    from core.enums.job_items import ChunkState, Outcome
+    from core.models.job_items import JobItem
 
     of = {"practice_id": job[0], "job_id": job[1]}
     with transaction(practice.sessions) as session:

@@ -6,8 +6,11 @@ import pytest
 from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
 
-from core.claims.filters import BadFilter
+from core.claims.claim_filter import BadFilter
 from core.db.engine import Sessions, transaction
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobKind, JobStatus
+from core.enums.practices import WriteOffSetting
 from core.errors import NotFound
 from core.jobs import commands, prepare
 from core.jobs.commands import ConfirmationMismatch, PreviewExpired, WrongStatus
@@ -15,9 +18,8 @@ from core.jobs.preview.create_preview import UnknownStatus
 from core.jobs.preview.freezing import IdempotencyMismatch
 from core.jobs.preview.selections import NothingSelected, UnknownClaim
 from core.jobs.preview.totals import PreviewTotals
-from core.models.job_items import JobItem, Outcome
-from core.models.jobs import JobKind, JobStatus, SettleJob
-from core.models.practices import WriteOffSetting
+from core.models.job_items import JobItem
+from core.models.jobs import SettleJob
 from core.money import CENTS_MAX
 from tests.factories import NOW, GivenPractice, Line, a_practice
 

@@ -7,6 +7,11 @@ from sqlalchemy import insert, select, text, update
 
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.jobs import JobStatus, NextStep
+from core.enums.ledger import PostingKind, Responsibility, WriteOffReason
+from core.enums.people import Role
+from core.enums.practices import PayerClass
+from core.enums.schedules import ScheduleMode, ScheduleState
 from core.jobs import codes, preview_again
 from core.jobs.approval.decide import CostShareNotAllowed
 from core.jobs.keys import JobKey
@@ -16,11 +21,9 @@ from core.jobs.preview.create_preview import ScheduleTerms, request_preview
 from core.jobs.preview.job_request import JobRequest
 from core.jobs.results import certificates
 from core.models.claims import Claim
-from core.models.jobs import JobStatus, NextStep, SettleJob
-from core.models.ledger import Posting, PostingKind, Responsibility, WriteOffReason
-from core.models.people import Role
-from core.models.practices import PayerClass
-from core.models.schedules import Schedule, ScheduleMode, ScheduleState
+from core.models.jobs import SettleJob
+from core.models.ledger import Posting
+from core.models.schedules import Schedule
 from core.money import UNLIMITED
 from core.practices import reasons
 from tests.factories import NOW, TODAY, GivenPractice, Line

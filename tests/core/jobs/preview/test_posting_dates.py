@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from core.access.permissions import Actor
 from core.books import closing
+from core.enums.jobs import JobStatus
 from core.jobs import preview_again
 from core.jobs.keys import JobKey
-from core.models.jobs import JobStatus
 from core.practices import exclusions
 from core.practices.periods import BadPostingDate
 from tests.factories import NOW, TODAY, GivenPractice, Line

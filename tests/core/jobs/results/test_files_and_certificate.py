@@ -8,18 +8,19 @@ import pytest
 
 from core.access.permissions import Actor
 from core.db.engine import transaction
+from core.enums.claims import Hold
+from core.enums.jobs import JobFile
+from core.enums.practices import WriteOffSetting
 from core.jobs import commands
 from core.jobs.execution import finish
 from core.jobs.keys import JobKey
 from core.jobs.results import certificates, files
 from core.jobs.results.certificates import NotFinished
-from core.jobs.results.files import File
-from core.models.claims import Hold
-from core.models.practices import Patient, WriteOffSetting
+from core.models.practices import Patient
 from tests.factories import NOW, GivenPractice, Line
 
 
-def _csv(practice: GivenPractice, job: JobKey, file: File) -> list[list[str]]:
+def _csv(practice: GivenPractice, job: JobKey, file: JobFile) -> list[list[str]]:
     with practice.sessions() as session:
         whole = "".join(files.csv_file(session, job, file, now=NOW))
     assert whole.startswith("\ufeff"), "spreadsheets read the file as UTF-8 by its byte order mark"
@@ -39,7 +40,7 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
         commands.cancel(session, job, by=practice.biller, now=NOW)
         finish.advance(session, job, now=NOW)
 
-    settled, not_settled, not_reached = (_csv(practice, job, file) for file in File)
+    settled, not_settled, not_processed = (_csv(practice, job, file) for file in JobFile)
 
     assert settled[1:] == [
         ["1", "The Patient", "05/07/2026", "1.00", "0.50", "", "", "Monday"],
@@ -54,7 +55,7 @@ def test_the_three_files_name_every_claim_once(practice: GivenPractice) -> None:
         "After a change: release the hold or end the exclusion",
     ]
     assert not_settled[2][3:5] == ["failed", "database_refused"]
-    assert not_reached[1:-1] == [["4", "The Patient", "05/07/2026", "0.00", "0.07", "Monday"]]
+    assert not_processed[1:-1] == [["4", "The Patient", "05/07/2026", "0.00", "0.07", "Monday"]]
 
 
 @pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@x", "\tx"])
@@ -64,9 +65,9 @@ def test_a_patients_name_is_never_exported_as_a_formula(practice: GivenPractice,
     practice.claim("=1+1", Line(100, 0))
     job = practice.settle()
 
-    row = _csv(practice, job, File.SETTLED)[1]
+    row = _csv(practice, job, JobFile.SETTLED)[1]
     with practice.sessions() as session:
-        book = b"".join(files.xlsx_file(session, job, File.SETTLED, now=NOW))
+        book = b"".join(files.xlsx_file(session, job, JobFile.SETTLED, now=NOW))
 
     assert row[0] == "'=1+1"
     assert row[1] == f"'{name}"
@@ -85,7 +86,7 @@ def test_a_certificate_adds_up_to_the_cent(practice: GivenPractice) -> None:
 
     found = practice.do(certificates.for_job, job)
 
-    assert (found.total, found.settled, found.skipped, found.failed, found.not_reached) == (3, 2, 1, 0, 0)
+    assert (found.total, found.settled, found.skipped, found.failed, found.not_processed) == (3, 2, 1, 0, 0)
     assert (found.receivable_before.total_cents, found.written_off.total_cents) == (222, 182)
     assert found.receivable_after.model_dump() == {"insurance_cents": 40, "patient_cents": 0, "total_cents": 40}
     assert [(g.name, g.insurance_cents, g.patient_cents) for g in found.by_provider] == [
@@ -119,7 +120,7 @@ def test_a_reversal_has_its_own_certificate(practice: GivenPractice, approver: A
     found = practice.do(certificates.for_job, reversal)
 
     assert (found.receivable_before.total_cents, found.receivable_after.total_cents) == (0, 150)
-    assert _csv(practice, reversal, File.SETTLED)[0][3:5] == ["Insurance restored", "Patient restored"]
+    assert _csv(practice, reversal, JobFile.SETTLED)[0][3:5] == ["Insurance restored", "Patient restored"]
     assert found.reverses_job_id == str(job.job_id)
     assert found.reconciles
 
@@ -136,4 +137,4 @@ def test_an_empty_result_file_has_a_header(practice: GivenPractice) -> None:
     practice.claim("1", Line(0, 1))
     job = practice.settle()
 
-    assert _csv(practice, job, File.NOT_SETTLED) == [list(files.COLUMN_HEADINGS[File.NOT_SETTLED])]
+    assert _csv(practice, job, JobFile.NOT_SETTLED) == [list(files.COLUMN_HEADINGS[JobFile.NOT_SETTLED])]

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import update
 
 from core.db.engine import transaction
+from core.enums.jobs import JobStatus
 from core.jobs import commands, lifecycle
 from core.jobs.execution import engine, finish
 from core.jobs.keys import JobKey
 from core.jobs.results import progress
-from core.models.jobs import JobStatus, SettleJob
+from core.models.jobs import SettleJob
 from tests.factories import NOW, GivenPractice
 
 

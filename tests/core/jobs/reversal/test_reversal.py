@@ -5,17 +5,17 @@ import datetime as dt
 import pytest
 
 from core.access.permissions import Actor
+from core.enums.claims import Hold
+from core.enums.job_items import Outcome
+from core.enums.jobs import JobStatus
+from core.enums.people import Role
+from core.enums.practices import WriteOffSetting
 from core.errors import NotAllowed
 from core.jobs.keys import JobKey
 from core.jobs.preview.job_request import BadRequest
 from core.jobs.preview.selections import UnknownClaim
 from core.jobs.results import outcomes
 from core.jobs.reversal.create_reversal import NotReversible
-from core.models.claims import Hold
-from core.models.job_items import Outcome
-from core.models.jobs import JobStatus
-from core.models.people import Role
-from core.models.practices import WriteOffSetting
 from tests.factories import NOW, TODAY, GivenPractice, Line
 
 

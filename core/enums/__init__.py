@@ -1,0 +1,1 @@
+"""The values that tables, pages and commands share. A command reads them without loading SQLAlchemy."""
