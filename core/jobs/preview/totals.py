@@ -66,6 +66,8 @@ class PreviewTotals(BaseModel):
 def for_job(session: Session, job: SettleJob) -> PreviewTotals:
     """Add up the frozen items by responsibility, payer, provider and code."""
     key = JobKey(job.practice_id, job.id)
+    # It looks up each claim. Without nested loops, each claim would read every reversal of the practice.
+    to_reverse = _reversed(session, job) if job.kind is JobKind.REVERSE else None
     if (job.claims_total or 0) >= FULL_SCAN_FROM_CLAIMS:
         # PostgreSQL has no statistics for rows just inserted. It expects one row and would look up each claim.
         session.execute(text("SET LOCAL enable_nestloop = off"))
@@ -80,7 +82,7 @@ def for_job(session: Session, job: SettleJob) -> PreviewTotals:
         with_money=with_money,
         status_only=will_settle - with_money,
         skipped=claims - will_settle,
-        write_offs=_reversed(session, job) if job.kind is JobKind.REVERSE else _write_offs(session, key),
+        write_offs=_write_offs(session, key) if to_reverse is None else to_reverse,
         insurance_cents=sum(int(row.insurance_cents) for row in verdicts),
         patient_cents=sum(int(row.patient_cents) for row in verdicts),
         by_payer=grouped.by_payer(),

@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from sqlalchemy import Connection, event
 
 from core.access.permissions import Actor
 from core.enums.claims import Hold
@@ -12,6 +13,7 @@ from core.enums.people import Role
 from core.enums.practices import WriteOffSetting
 from core.errors import NotAllowed
 from core.jobs.keys import JobKey
+from core.jobs.preview import totals
 from core.jobs.preview.job_request import BadRequest
 from core.jobs.preview.selections import UnknownClaim
 from core.jobs.results import outcomes
@@ -214,3 +216,24 @@ def test_only_an_ended_job_can_be_reversed(practice: GivenPractice) -> None:
 
     with pytest.raises(NotReversible):
         _reverse(practice, job)
+
+
+def test_the_preview_of_a_large_reversal_looks_up_the_write_offs_of_each_claim(
+    practice: GivenPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without nested loops, PostgreSQL reads every reversal of the practice again for each claim: ten minutes, not 4 s.
+    monkeypatch.setattr(totals, "FULL_SCAN_FROM_CLAIMS", 1)
+    practice.claim("1", Line(0, 100))
+    job = practice.settle()
+    nested_loops = []
+
+    def note(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT sum(") and "answer.reverses_id" in statement:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            nested_loops.append(driver.execute("SHOW enable_nestloop").fetchone())
+
+    event.listen(practice.sessions.kw["bind"], "before_cursor_execute", note)
+    _reverse(practice, job)
+
+    assert nested_loops == [("on",)]
