@@ -13,6 +13,7 @@ import structlog
 
 from core import logs
 from core.cli import context, options
+from core.db import roles
 from core.db.engine import make_engine
 from core.local import health_file, programs
 from core.migrations.wait import wait_until_migrated
@@ -64,7 +65,7 @@ def _wait_until_migrated() -> None:
     logs.configure(load_settings().log_level)
     before = {number: signal.signal(number, _exit_on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     engine = make_engine(context.worker_database_url(), pool_size=1)
-    wait_until_migrated(engine, pause=_pause)
+    wait_until_migrated(engine, roles.WORKER, pause=_pause)
     engine.dispose()
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -18,13 +18,13 @@ PAUSE_SECONDS_MAX: Final = 5.0
 _log: Final = structlog.get_logger(__name__)
 
 
-def wait_until_migrated(engine: Engine, *, pause: Callable[[float], bool]) -> bool:
-    """Wait until the database is reachable and migrated. Log the reason once, and again when it changes.
+def wait_until_migrated(engine: Engine, role: str, *, pause: Callable[[float], bool]) -> bool:
+    """Wait until the database is reachable with this role, and migrated. Log the reason once, and when it changes.
 
     `pause` sleeps for the given number of seconds and returns True to give up. In that case, return False.
     """
     logged, seconds = None, FIRST_PAUSE_SECONDS
-    while (cause := unavailable_cause(engine)) is not None:
+    while (cause := unavailable_cause(engine, role)) is not None:
         if cause.sentence != logged:
             logged = cause.sentence
             _log.warning("waiting_for_database", cause=cause.code, why=logged)
@@ -44,9 +44,13 @@ def _warn_if_owner(engine: Engine) -> None:
             _log.warning(cause.code, why=cause.sentence)
 
 
-def unavailable_cause(engine: Engine) -> Cause | None:
-    """Return why this version cannot use the database now, or None if it can."""
+def unavailable_cause(engine: Engine, role: str) -> Cause | None:
+    """Return why a process of this version that needs this role cannot use the database now, or None if it can."""
     try:
-        return missing_migration(engine)
+        cause = missing_migration(engine)
+        if cause is not None:
+            return cause
+        with Session(engine) as session:
+            return roles.wrong_role(session, role)
     except SQLAlchemyError as error:
         return causes.diagnose(error) or causes.NO_ANSWER

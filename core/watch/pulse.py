@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Final
 
 from core import logs
+from core.db import roles
 from core.db.engine import Sessions, transaction
 from core.migrations.wait import wait_until_migrated
 from core.watch import heartbeat, tally
 from core.watch.heartbeat import ProcessInfo
 
 _log: Final = logging.getLogger(__name__)
+_ROLES: Final = {heartbeat.WEB: roles.WEB, heartbeat.BEAT: roles.WORKER}
 _STOP_WAIT_SECONDS: Final = 3  # for a heartbeat in progress
 
 
@@ -34,7 +36,7 @@ class HeartbeatThread:
         self._thread.start()
 
     def _beat_until_stopped(self) -> None:
-        if not wait_until_migrated(self._sessions.kw["bind"], pause=self._stopping.wait):
+        if not wait_until_migrated(self._sessions.kw["bind"], _ROLES[self._me.kind], pause=self._stopping.wait):
             return
         self._has_begun = True
         while True:

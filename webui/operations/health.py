@@ -32,11 +32,11 @@ _WITHOUT_BROKER: Final = {
 blueprint = Blueprint("health", __name__)
 
 
-class NotMigrated(Exception):
-    """The database lacks a migration that this version needs."""
+class NotUsable(Exception):
+    """The database lacks a migration that this version needs, or this process has a role that cannot do its work."""
 
     def __init__(self, cause: Cause) -> None:
-        """`cause` says what is missing."""
+        """`cause` says what is wrong."""
         super().__init__(cause.code)
         self.cause = cause
 
@@ -63,7 +63,7 @@ def readyz() -> tuple[Response, HTTPStatus]:
     call: DeadlineCall[dict[str, str]] = current_app.extensions[_EXTENSION_KEY]
     try:
         degraded = call.answer()
-    except NotMigrated as error:
+    except NotUsable as error:
         return _not_ready(error.cause)
     except TimedOut:
         return _not_ready(_SILENT)
@@ -80,9 +80,12 @@ def _degraded_parts(made: AppContext) -> dict[str, str]:
     """Return the degraded parts with their reasons."""
     cause = missing_migration(made.engine)
     if cause is not None:
-        raise NotMigrated(cause)
+        raise NotUsable(cause)
     now, reasons = made.clock(), {}
     with made.unscoped() as session:
+        cause = roles.wrong_role(session, roles.WEB)
+        if cause is not None:
+            raise NotUsable(cause)
         if roles.owns_tables(session):
             reasons["database_role"] = roles.CONNECTED_AS_OWNER.sentence
     with made.operations_sessions() as session:

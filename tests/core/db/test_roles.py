@@ -7,9 +7,11 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from core.books.invariants_guards import GUARD_INVARIANTS
+from core.db import roles
 from core.db.engine import make_engine, make_sessions, transaction
 from core.migrations.policies import apply_policies
 from core.migrations.run import NotOwner, migrate_database
+from core.migrations.wait import unavailable_cause
 from tests.roles import as_web, as_worker
 from tests.servers import Databases
 
@@ -94,6 +96,19 @@ def test_a_migration_grants_what_a_role_lacks_and_revokes_the_rest(database_url:
         assert apply_policies(connection) is False
         assert connection.scalars(text(GUARD_INVARIANTS["practices_are_kept_apart"].sql)).all() == []
         assert connection.scalar(text("SELECT count(*) FROM pg_policies WHERE policyname = 'reports'")) == 1
+
+
+def test_a_process_with_the_role_of_another_kind_waits_and_the_owner_may_be_any(migrated: str) -> None:
+    codes = {}
+    for role in (roles.WEB, roles.WORKER):
+        for url in (migrated, as_web(migrated), as_worker(migrated)):
+            engine = make_engine(url)
+            cause = unavailable_cause(engine, role)
+            engine.dispose()
+            codes[role, engine.url.username] = cause and cause.code
+    right = dict.fromkeys((role, one) for role in (roles.WEB, roles.WORKER) for one in ("settle", role))
+
+    assert codes == {**right, (roles.WEB, roles.WORKER): "wrong_role", (roles.WORKER, roles.WEB): "wrong_role"}
 
 
 def test_only_the_owner_migrates(database_url: str) -> None:

@@ -15,7 +15,7 @@ from core.settings import Settings
 from core.watch import heartbeat
 from core.watch.heartbeat import WORKER, ProcessInfo
 from tests.factories import NOW, a_practice
-from tests.roles import as_web
+from tests.roles import as_web, as_worker
 from webui.app import create_app
 
 
@@ -188,3 +188,9 @@ def test_a_process_that_connects_as_the_owner_is_degraded(database_url: str, bro
     app.extensions["settle"].engine.dispose()
 
     assert reasons["database_role"].startswith("This process connects to the database as the owner of the tables. Run")
+
+
+def test_a_web_process_with_a_workers_role_is_not_ready(database_url: str) -> None:
+    status, answer = _get(as_worker(database_url), None, "/readyz")
+
+    assert (status, answer["cause"]) == (503, "wrong_role")
