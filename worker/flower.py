@@ -1,7 +1,11 @@
 """The app for Flower: it logs in our format, and requires a password for metrics."""
 
 import logging
+import time
+from types import SimpleNamespace
+from typing import Final
 
+from flower import events
 from flower.views.monitor import Metrics
 from kombu.entity import Queue
 from tornado.web import authenticated
@@ -19,6 +23,16 @@ def _redact_request(record: logging.LogRecord) -> bool:
     record.msg, record.args = "flower_refused %s", (status if isinstance(status, int) else "a request",)
     return True
 
+
+_RECONNECT_SECONDS_MAX: Final = 10
+
+
+def _wait_to_reconnect(seconds: float) -> None:
+    time.sleep(min(seconds, _RECONNECT_SECONDS_MAX))
+
+
+# Flower doubles its wait for the broker without a limit. After an outage of an hour, it would show nothing for another.
+events.time = SimpleNamespace(**{**vars(time), "sleep": _wait_to_reconnect})
 
 # Flower shows these queues until it has heard from the workers.
 app.conf.task_queues = [Queue(name) for name in (QUEUE_SETTLE, QUEUE_CONTROL)]  # type: ignore[no-untyped-call]

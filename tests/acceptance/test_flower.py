@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -204,3 +206,11 @@ def test_flower_permits_no_changes(flower: Flower, product: Product, job: tuple[
 
 def test_flower_writes_nothing_to_disk(flower: Flower, job: tuple[GivenPractice, JobKey]) -> None:
     assert {path.name for path in flower.folder.iterdir()} == {"flower.log"}
+
+
+def test_flower_asks_for_the_broker_again_within_seconds_however_long_it_was_away() -> None:
+    program = "import worker.flower, time; from flower import events; time.sleep = print; events.time.sleep(2**12)"
+    env = {**os.environ, "SETTLE_DATABASE_URL": "postgresql://x@x/x", "SETTLE_BROKER_URL": "redis://x:1"}
+    said = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+
+    assert said.stdout == "10\n"
