@@ -24,6 +24,7 @@ CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 300  # a file of a million claims is complete before its first byte is sent
 TRIES: Final = 4
 PAUSE_SECONDS: Final = 0.25  # before the second try; then twice as long each time
+RESTART_SECONDS: Final = 60  # a server that restarts, or its database, is back by then
 PAGE_ROWS: Final = 200
 VERSION_HEADER: Final = "Settle-Version"
 # The command option that resolves a refusal, by the refusal's code.
@@ -95,6 +96,18 @@ class Api:
     def get(self, path: str, **params: Any) -> Any:
         """Send a GET request. Return the answer."""
         return self.send("GET", path, params=params)
+
+    def poll(self, path: str) -> Any:
+        """Return the answer like `get`, but wait for a server or a database that restarts. Call it after a `get`."""
+        until = time.monotonic() + RESTART_SECONDS
+        while True:
+            try:
+                return self.get(path)
+            except (NotOurServer, ServerRefused, ServerUnreachable) as refusal:
+                is_away = not isinstance(refusal, ServerRefused) or refusal.server_code == "database_away"
+                if not is_away or time.monotonic() > until:
+                    raise
+                time.sleep(PAUSE_SECONDS)
 
     def get_all(self, path: str, rows: str, *, most: int | None = None, **params: Any) -> dict[str, Any]:
         """Return the answer with the rows of all pages, or with the first `most`."""

@@ -104,7 +104,7 @@ def _wait_until_prepared(api: Api, path: str, body: dict[str, Any]) -> Any:
         click.echo(f"A worker is preparing job {job['id']} …", err=True)
     while job["status"] == "preparing":
         time.sleep(POLL_SECONDS)
-        job = {**job, **api.get(f"/settle-jobs/{job['id']}")}  # only the first answer has `not_found`
+        job = {**job, **api.poll(f"/settle-jobs/{job['id']}")}  # only the first answer has `not_found`
     return job
 
 

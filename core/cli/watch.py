@@ -28,7 +28,10 @@ def _describe(seen: dict[str, Any]) -> str:
 @user_command(_describe, succeeds=lambda seen: seen["status"] == JobStatus.COMPLETED and seen["settled"] > 0)
 @options.job_argument
 def watch(api: Api, job: int) -> Any:
-    """Show a job's progress until it stops. The exit code is 0 only if the job completed and settled a claim."""
+    """Show a job's progress until it stops. The exit code is 0 only if the job completed and settled a claim.
+
+    If the server restarts meanwhile, the command waits up to a minute for it.
+    """
     path = f"/settle-jobs/{job}/progress"
     seen = api.get(path)  # before the bar, so that a refusal is printed without it
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} of {task.total:,} claims"))
@@ -40,7 +43,7 @@ def watch(api: Api, job: int) -> Any:
             if seen["status"] not in IN_PROGRESS_STATUSES:
                 return seen
             time.sleep(POLL_SECONDS)
-            seen = api.get(path)
+            seen = api.poll(path)
 
 
 COMMANDS = [watch]
