@@ -116,6 +116,8 @@ def _jobs(session: Session, now: dt.datetime) -> Iterator[Metric]:
     yield _gauge("jobs_stalled", "Jobs without progress for a minute", [((), stalled)])
     waiting = progress.previews_waiting(session, now=now)
     yield _gauge("previews_waiting", "Previews that waited for a minute without a worker", [((), waiting)])
+    oldest = statistics.oldest_preparing_seconds(session, now=now)
+    yield _gauge("oldest_preparing_seconds", "Age of the oldest preview that is not ready yet", [((), oldest)])
     chunks = statistics.open_chunks(session, now=now)
     yield _gauge("chunks_open", "Chunks that wait for a worker or are in progress", [((), chunks.chunks)])
     yield _gauge("oldest_open_chunk_seconds", "Age of the oldest open chunk", [((), chunks.oldest_seconds)])

@@ -124,6 +124,12 @@ def approvals(session: Session, *, now: dt.datetime) -> WaitingJobs:
     return WaitingJobs(count, _seconds(since, now))
 
 
+def oldest_preparing_seconds(session: Session, *, now: dt.datetime) -> float:
+    """Return the age of the oldest preview that is not ready yet, even if a worker is preparing it, or 0."""
+    waiting = SettleJob.status == JobStatus.PREPARING
+    return _seconds(session.scalar(select(func.min(SettleJob.requested_at)).where(waiting)), now)
+
+
 def runs_by_outcome(session: Session) -> dict[RunOutcome, int]:
     """Count the runs of schedules (and "run now") by outcome."""
     found = session.execute(select(ScheduleRun.outcome, func.count()).group_by(ScheduleRun.outcome)).all()

@@ -23,7 +23,7 @@ GROUPING = re.compile(r"\b(?:by|without)\s*\(([^)]*)\)")
 SHOWN = re.compile(r"\{\{\s*(?:\$labels\.)?([a-z_]+)\s*\}\}")
 ALERTS = [
     "SettleDatabaseDown", "SettleBrokerDown", "SettleWorkWaitsWithoutBroker", "SettleNoWorker",
-    "SettleJobStalled", "SettleJobHalted",
+    "SettleJobStalled", "SettlePreviewTakesLong", "SettleJobHalted",
     "SettleFailuresHigh", "SettleHintsLost", "SettleScheduleMissed", "SettleTickLate", "SettleMetricsMissing",
     "SettleLedgerMismatch",
     "SettleApprovalWaits", "SettleMailFailing", "SettleFeedSlow",

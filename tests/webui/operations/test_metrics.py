@@ -110,8 +110,10 @@ def test_a_retry_never_lowers_a_counter_of_failures(database_url: str, practice:
 def test_a_scrape_shows_what_waits_and_which_processes_are_alive(
     database_url: str, sessions: Sessions, practice: GivenPractice
 ) -> None:
-    practice.claims(8)
-    practice.confirmed(chunk_claims=4)
+    practice.claims(9)
+    practice.confirmed({"claim_ids": [f"C{number:05}" for number in range(1, 9)]}, chunk_claims=4)
+    preparing = practice.preview(key="not ready yet")
+    practice.sql(f"UPDATE settle_job SET status = 'preparing', preview = NULL WHERE id = {preparing.job_id}")
     with transaction(sessions) as session:
         heartbeat.record_heartbeat(
             session, ProcessInfo(WORKER, "h", 1, "1", NOW, {"queues": ["settle"]}), now=NOW + dt.timedelta(seconds=90)
@@ -124,6 +126,7 @@ def test_a_scrape_shows_what_waits_and_which_processes_are_alive(
 
     assert (of(found, "chunks_open"), of(found, "oldest_open_chunk_seconds")) == (2, 100)
     assert of(found, "jobs_stalled") == 1
+    assert of(found, "oldest_preparing_seconds") == 100
     assert (of(found, "processes", kind="worker"), of(found, "processes", kind="web")) == (1, 0)
     assert (of(found, "workers", queue="settle"), of(found, "workers", queue="control")) == (1, 0)
     assert of(found, "tick_age_seconds") == 70
