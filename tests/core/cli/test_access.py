@@ -73,7 +73,7 @@ def test_limits_are_given_in_words_and_never_guessed(settle: Typed, session: Ses
     assert "Limits without approval: unlimited per claim, unlimited per job" in shown
 
     words = ("user", "add", "bob@example.org", "--practice", "Hill Clinic", "--role", "biller")
-    assert settle(*words, "--claim-limit", "1", "--job-limit", "").exit_code == 1
+    assert settle(*words, "--claim-limit", "1", "--job-limit", "").exit_code == 2
     shown = settle(*words, "--claim-limit", "25.50", "--limit", "unlimited").stdout
 
     assert "Limits without approval: $25.50 per claim, unlimited per job" in shown
