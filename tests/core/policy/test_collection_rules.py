@@ -18,6 +18,7 @@ from core.errors import NotAllowed
 from core.jobs import codes
 from core.jobs.results import certificates, files
 from core.policy.overridable import OVERRIDABLE_CODES
+from core.policy.rules import RULES
 from core.practices import limits, practice_limit
 from tests.core.schedules.conftest import FIRST_RUN, ScheduledPractice, scheduled  # noqa: F401  a fixture
 from tests.factories import NOW, TODAY, GivenPractice, Line
@@ -243,3 +244,4 @@ def test_the_facts_are_filters(practice: GivenPractice) -> None:
 
 def test_each_of_these_rules_can_be_overridden() -> None:
     assert all(code in OVERRIDABLE_CODES for code, _, _ in SKIPPED)
+    assert [rule.code for rule in RULES if rule.code in OVERRIDABLE_CODES] == list(OVERRIDABLE_CODES)
